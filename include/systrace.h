@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libsystrace: read the system calls of a process tree, in exact order
+ *
+ *	struct systrace *st;
+ *	const struct systrace_event *e;
+ *
+ *	systrace_open(&st, NULL);
+ *	systrace_attach(st, pid, SYSTRACE_ATTACH_TREE);
+ *	while (systrace_wait(st, -1) == 1) {
+ *		while ((e = systrace_next(st)))
+ *			look at e;
+ *		systrace_release(st);
+ *	}
+ *	systrace_close(st);
+ *
+ * The records are those of <systrace/uapi.h>, which says what each means.
+ *
+ * Errors. A function that returns int returns 0 or more on success and a
+ * negated errno on failure; nothing is printed and errno is not part of it.
+ *
+ * Threads. The library has no global state. One thread at a time may use a
+ * handle for reading (next, release, wait, close); any thread may at the same
+ * time call attach, detach, policy, pause, resume, stats, fd.
+ *
+ * Processes. Across fork the handle stays with the parent: its mappings are not
+ * inherited, and a child may do nothing but systrace_close it.
+ */
+#ifndef SYSTRACE_H
+#define SYSTRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <systrace/uapi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma GCC visibility push(default)
+
+struct systrace;
+
+/* Zero it, set `size`, and set what shall not be the default. */
+struct systrace_options {
+	size_t size;		/* sizeof(struct systrace_options) */
+	uint64_t ring_bytes;	/* per CPU, a power of two. 0: 8 MiB, halved until it fits
+				 * the limit on locked memory */
+	uint64_t events;	/* 1 << SYSTRACE_ENTER and so on; 0: all */
+	uint32_t full;		/* SYSTRACE_FULL_DROP ... */
+	uint32_t timeout_ms;	/* SYSTRACE_FULL_BLOCK: longest wait of a traced task */
+	uint32_t watermark;	/* bytes in one ring that wake the reader; 0: any event. At
+				 * most half of ring_bytes, and cut to that if those are 0 */
+	uint32_t latency_us;	/* with a watermark: the longest an event stays unread */
+};
+
+/*
+ * Open a session. opts may be NULL: all defaults. On success *out is the handle.
+ *	-ENOENT, -EACCES  no device (is the module loaded?), or no permission for it
+ *	-EINVAL		an option the driver refuses (see SETUP in uapi.h), or
+ *			opts->size is less than the first version's
+ *	-E2BIG		opts is longer than this library's and not zero there
+ *	-EOPNOTSUPP	the driver or kernel does not have opts->full
+ *	-ENOMEM		no memory, or locked memory is used up
+ *	-EMFILE, -ENFILE  no descriptor free
+ *	-EPROTO		the driver's ABI is not one this library can read
+ */
+int systrace_open(struct systrace **out, const struct systrace_options *opts);
+
+/* End the session: what it traced runs on. NULL is fine. */
+void systrace_close(struct systrace *st);
+
+/*
+ * Follow a task: mode and errors as ATTACH in uapi.h has them.
+ * Returns how many tasks were attached.
+ */
+int systrace_attach(struct systrace *st, pid_t pid, enum systrace_attach_mode mode);
+
+/* Follow it no more; as DETACH in uapi.h. Returns how many tasks were detached. */
+int systrace_detach(struct systrace *st, pid_t pid, enum systrace_detach_mode mode);
+
+/*
+ * Start a program and follow it: its successful execve is the first system call
+ * in the trace. file is looked for on PATH like execvp does (the caller's PATH,
+ * before the child exists); argv ends with NULL; envp NULL means the caller's
+ * environment. Descriptors, signal dispositions and mask pass to the program as
+ * by fork and exec. On success *pid is the child, for the caller to wait for.
+ * A script without an interpreter line is run by /bin/sh. The calling thread waits
+ * until the program runs, with signals blocked; no fork handler is called.
+ *	-ENOENT		no such file, on PATH or with that name
+ *	-EACCES		it may not be executed
+ *	-ENOEXEC, ...	whatever execve says
+ *	-EAGAIN, -ENOMEM  no task or no memory for the child
+ * or an error of systrace_attach. After an error there is no child to wait for.
+ */
+int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *const argv[],
+		   char *const envp[]);
+
+/* Record only what these rules say; as POLICY in uapi.h. */
+int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules);
+
+/* Make no more events; make events again. As PAUSE in uapi.h. */
+int systrace_pause(struct systrace *st);
+int systrace_resume(struct systrace *st);
+
+/*
+ * Set stats->size = sizeof(*stats) before: what fits into it is filled. cpu -1 is
+ * the whole session. Errors as STATS in uapi.h.
+ */
+int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats);
+
+/*
+ * The next event in the total order, in place, or NULL if there is none yet: then
+ * systrace_wait. Makes no system call. The event stays valid until the next
+ * systrace_release (and systrace_wait does not release). Release after each
+ * batch; who never does fills the rings.
+ */
+const struct systrace_event *systrace_next(struct systrace *st);
+void systrace_release(struct systrace *st);
+
+/*
+ * Wait until there is something for systrace_next; timeout_ms as in poll(2).
+ *	1	there is
+ *	0	the time is up
+ *	-ECHILD	no task is attached any more and all events are read (not before
+ *		the first attach: until then it waits)
+ *	-EINTR	a signal handler ran
+ *	-EPROTO	a ring holds what cannot be a record: nothing more will come, and
+ *		the session is of no use but to be closed
+ *	-EIO	the driver reports an error on its descriptor
+ * Does not release: release first, or the rings stay full.
+ */
+int systrace_wait(struct systrace *st, int timeout_ms);
+
+/*
+ * For an event loop: readable (POLLIN) when systrace_next may give an event, and
+ * POLLHUP when no task is attached any more and all is read. Before sleeping on
+ * it, call systrace_next until NULL, then systrace_release. It belongs to the
+ * handle.
+ */
+int systrace_fd(const struct systrace *st);
+
+/* Nanoseconds of CLOCK_MONOTONIC at which the event was made. */
+uint64_t systrace_time(const struct systrace *st, const struct systrace_event *event);
+
+/* Tasks attached now, without a system call. */
+unsigned systrace_attached(const struct systrace *st);
+
+/* ---------------------------------------------------------------- names --- */
+
+/*
+ * The ABI of an event, SYSTRACE_ABI_*; and by ABI and number a system call's
+ * name (NULL if unknown), or its argument count (-1). Static strings.
+ */
+unsigned systrace_abi(const struct systrace_event *event);
+const char *systrace_syscall_name(unsigned abi, int nr);
+int systrace_syscall_nargs(unsigned abi, int nr);
+
+/* The number of the call of that name, or -1. */
+int systrace_syscall_number(unsigned abi, const char *name);
+
+/* "ENOENT" for 2, also the kernel's own (512 ... 516); NULL if unknown. */
+const char *systrace_errno_name(int error);
+
+/* "full" for SYSTRACE_LOST_FULL; "exec" for SYSTRACE_DETACH_EXEC; "unknown". */
+const char *systrace_cause_name(enum systrace_cause cause);
+const char *systrace_reason_name(enum systrace_reason reason);
+
+/* The file name that follows a TASK or EXEC record; "" for any other. */
+const char *systrace_file(const struct systrace_event *event);
+
+#pragma GCC visibility pop
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

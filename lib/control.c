@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* What is one ioctl each. The driver serializes, so any thread may call these. */
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#include "handle.h"
+
+int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg)
+{
+	int ret = ioctl(st->fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+int systrace_attach(struct systrace *st, pid_t pid, enum systrace_attach_mode mode)
+{
+	struct systrace_attach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
+	int ret = systrace_ioctl(st, SYSTRACE_IOC_ATTACH, &args);
+
+	return ret < 0 ? ret : (int)args.attached;
+}
+
+int systrace_detach(struct systrace *st, pid_t pid, enum systrace_detach_mode mode)
+{
+	struct systrace_detach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
+	int ret = systrace_ioctl(st, SYSTRACE_IOC_DETACH, &args);
+
+	return ret < 0 ? ret : (int)args.detached;
+}
+
+int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules)
+{
+	struct systrace_policy policy = {
+		.size = sizeof(policy),
+		.rules = (uintptr_t)rules,
+		.nr_rules = nr_rules,
+	};
+
+	return systrace_ioctl(st, SYSTRACE_IOC_POLICY, &policy);
+}
+
+int systrace_pause(struct systrace *st)
+{
+	struct systrace_op op = { .size = sizeof(op) };
+
+	return systrace_ioctl(st, SYSTRACE_IOC_PAUSE, &op);
+}
+
+int systrace_resume(struct systrace *st)
+{
+	struct systrace_op op = { .size = sizeof(op) };
+
+	return systrace_ioctl(st, SYSTRACE_IOC_RESUME, &op);
+}
+
+int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats)
+{
+	stats->cpu = cpu;
+	return systrace_ioctl(st, SYSTRACE_IOC_STATS, stats);
+}

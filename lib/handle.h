@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a handle is. Constant after systrace_open, but for the merge. */
+#ifndef SYSTRACE_LIB_HANDLE_H
+#define SYSTRACE_LIB_HANDLE_H
+
+#include <systrace.h>
+
+#include "merge.h"
+
+struct systrace {
+	int fd;
+	pid_t owner;			/* the process that has the mappings */
+	__u32 full;			/* enum systrace_full */
+	void *control;
+	size_t control_size;
+	const struct systrace_header *header;	/* the start of the data range */
+	size_t data_size;
+	__u64 *seen;			/* in control */
+	struct systrace_merge merge;	/* the reading thread's */
+};
+
+/* ioctl, but -errno. Any thread; async-signal-safe. */
+int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg);
+
+#endif

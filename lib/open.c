@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The life of a session: device, rings, mappings. */
+#define _FILE_OFFSET_BITS 64	/* the ranges' offsets are, on 32-bit machines too */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "handle.h"
+
+#define RING_BYTES	(8ULL << 20)	/* per CPU, if nobody says otherwise */
+#define OPTIONS_SIZE_1	(offsetof(struct systrace_options, latency_us) + sizeof(uint32_t))
+
+/* --------------------------------------------------------------- options --- */
+
+/* The caller may have been compiled with a shorter or a longer structure. */
+static int take_options(struct systrace_options *to, const struct systrace_options *from)
+{
+	const unsigned char *bytes = (const unsigned char *)from;
+
+	memset(to, 0, sizeof(*to));
+	if (!from)
+		return 0;
+	if (from->size < OPTIONS_SIZE_1)
+		return -EINVAL;
+	for (size_t i = sizeof(*to); i < from->size; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	return 0;
+}
+
+/* ----------------------------------------------------------------- setup --- */
+
+static int check_driver(const struct systrace *st, struct systrace_info *info)
+{
+	int ret;
+
+	*info = (struct systrace_info){ .size = sizeof(*info) };
+	ret = systrace_ioctl(st, SYSTRACE_IOC_INFO, info);
+	if (ret == -ENOTTY)	/* some other device */
+		return -EPROTO;
+	if (ret)
+		return ret;
+	return info->abi_version == SYSTRACE_ABI_VERSION ? 0 : -EPROTO;
+}
+
+/* With no size asked for: the largest that the limit on locked memory admits. */
+static int setup_largest(const struct systrace *st, const struct systrace_info *info,
+			 struct systrace_setup *setup)
+{
+	const __u32 watermark = setup->watermark;
+	__u64 bytes = RING_BYTES;
+	int ret;
+
+	if (bytes > info->ring_bytes_max)
+		bytes = info->ring_bytes_max;
+	for (;; bytes /= 2) {
+		setup->ring_bytes = bytes;
+		setup->watermark = watermark > bytes / 2 ? (__u32)(bytes / 2) : watermark;
+		ret = systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
+		if (ret != -ENOMEM || bytes / 2 < info->ring_bytes_min)
+			return ret;
+	}
+}
+
+static int setup_rings(const struct systrace *st, const struct systrace_options *opts,
+		       struct systrace_setup *setup)
+{
+	struct systrace_info info;
+	int ret = check_driver(st, &info);
+
+	if (ret)
+		return ret;
+	*setup = (struct systrace_setup){
+		.size = sizeof(*setup),
+		.ring_bytes = opts->ring_bytes,
+		.events = opts->events,
+		.full = opts->full,
+		.timeout_ms = opts->timeout_ms,
+		.watermark = opts->watermark,
+		.latency_us = opts->latency_us,
+	};
+	if (!opts->ring_bytes)
+		return setup_largest(st, &info, setup);
+	return systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
+}
+
+/* --------------------------------------------------------------- mapping --- */
+
+static void unmap(struct systrace *st)
+{
+	if (st->header)
+		munmap((void *)(uintptr_t)st->header, st->data_size);
+	if (st->control)
+		munmap(st->control, st->control_size);
+}
+
+/* On failure the caller unmaps what has been mapped. */
+static int map(struct systrace *st, const struct systrace_setup *setup)
+{
+	void *p;
+
+	if (setup->control_size > SIZE_MAX || setup->data_size > SIZE_MAX)
+		return -ENOMEM;
+	st->control_size = (size_t)setup->control_size;
+	st->data_size = (size_t)setup->data_size;
+	p = mmap(NULL, st->control_size, PROT_READ | PROT_WRITE, MAP_SHARED, st->fd,
+		 (off_t)setup->control_offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	st->control = p;
+	p = mmap(NULL, st->data_size, PROT_READ, MAP_SHARED, st->fd, (off_t)setup->data_offset);
+	if (p == MAP_FAILED)
+		return -errno;
+	st->header = p;
+	return 0;
+}
+
+/* Do `nr` things of `size` bytes, a stride apart, lie inside of a range? */
+static bool inside(__u64 range, __u64 offset, __u64 stride, __u64 size, __u32 nr)
+{
+	if (!nr || stride < size || offset > range || range - offset < size)
+		return false;
+	return nr == 1 || (range - offset - size) / (nr - 1) >= stride;
+}
+
+static bool header_fits(const struct systrace *st)
+{
+	const struct systrace_header *h = st->header;
+
+	return h->magic == SYSTRACE_MAGIC && h->abi_version == SYSTRACE_ABI_VERSION &&
+	       h->header_size >= sizeof(*h) && h->ring_size >= sizeof(struct systrace_ring) &&
+	       h->ring_bytes && !(h->ring_bytes & (h->ring_bytes - 1)) &&
+	       inside(st->data_size, h->rings, h->rings_stride, h->ring_size, h->nr_rings) &&
+	       inside(st->data_size, h->bytes, h->bytes_stride, 2 * h->ring_bytes, h->nr_rings) &&
+	       inside(st->control_size, h->tails, h->tails_stride, sizeof(__u64), h->nr_rings) &&
+	       inside(st->control_size, h->seen, sizeof(__u64), sizeof(__u64), 1);
+}
+
+/* Follow the header's offsets to each CPU's ring. */
+static int find_rings(struct systrace *st)
+{
+	const struct systrace_header *h = st->header;
+	const unsigned char *data = (const unsigned char *)h;
+	unsigned char *control = st->control;
+	struct systrace_merge_source *sources = calloc(h->nr_rings, sizeof(*sources));
+	int ret;
+
+	if (!sources)
+		return -ENOMEM;
+	st->seen = (void *)(control + h->seen);
+	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++) {
+		const struct systrace_ring *ring =
+			(const void *)(data + h->rings + cpu * h->rings_stride);
+
+		sources[cpu] = (struct systrace_merge_source){
+			.bytes = data + h->bytes + cpu * h->bytes_stride,
+			.head = &ring->head,
+			.tail = (void *)(control + h->tails + cpu * h->tails_stride),
+			.present = &ring->present,
+		};
+	}
+	ret = systrace_merge_init(&st->merge, sources, h->nr_rings, h->ring_bytes, *st->seen);
+	free(sources);
+	return ret;
+}
+
+/* ------------------------------------------------------------------ life --- */
+
+int systrace_open(struct systrace **out, const struct systrace_options *opts)
+{
+	struct systrace_options options;
+	struct systrace_setup setup;
+	struct systrace *st;
+	int ret = take_options(&options, opts);
+
+	if (ret)
+		return ret;
+	st = calloc(1, sizeof(*st));
+	if (!st)
+		return -ENOMEM;
+	st->owner = getpid();
+	st->full = options.full;
+	st->fd = open(SYSTRACE_DEVICE, O_RDWR | O_CLOEXEC);
+	if (st->fd < 0) {
+		ret = -errno;
+		goto err_open;
+	}
+	ret = setup_rings(st, &options, &setup);
+	if (ret)
+		goto err_setup;
+	ret = map(st, &setup);
+	if (!ret)
+		ret = header_fits(st) ? find_rings(st) : -EPROTO;
+	if (ret)
+		goto err_map;
+	*out = st;
+	return 0;
+
+err_map:
+	unmap(st);
+err_setup:
+	close(st->fd);
+err_open:
+	free(st);
+	return ret;
+}
+
+void systrace_close(struct systrace *st)
+{
+	if (!st)
+		return;
+	/* A forked child has no such mappings, but may have others at their place. */
+	if (st->owner == getpid())
+		unmap(st);
+	systrace_merge_destroy(&st->merge);
+	close(st->fd);
+	free(st);
+}
+
+int systrace_fd(const struct systrace *st)
+{
+	return st->fd;
+}
+
+unsigned systrace_attached(const struct systrace *st)
+{
+	return __atomic_load_n(&st->header->attached, __ATOMIC_RELAXED);
+}

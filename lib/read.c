@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Reading: next, release, wait. One thread at a time. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <time.h>
+
+#include "handle.h"
+
+/* How long to sleep when an event is begun and not there yet: from, up to, in ns. */
+#define NAP_MIN		20000
+#define NAP_MAX		1000000
+#define SECOND		1000000000LL
+#define FOREVER		INT64_MAX
+
+const struct systrace_event *systrace_next(struct systrace *st)
+{
+	return systrace_merge_next(&st->merge);
+}
+
+/*
+ * Relaxed is enough: the kernel reads it in poll, which this thread calls after
+ * this store, or another thread once it knows, by the program's own
+ * synchronization, that reading is done. It is compared for equality with the
+ * last seq begun, so an old value costs a needless look, never a wake-up.
+ */
+static void store_seen(struct systrace *st)
+{
+	__atomic_store_n(st->seen, st->merge.seq, __ATOMIC_RELAXED);
+}
+
+/*
+ * A task that waits for room stores `waiters`, full barrier, and reads the tails
+ * once more before it sleeps; here the tails are stored, full barrier, and
+ * `waiters` is read: one of the two sees the other. It is a fence since it has
+ * to order many tails before one load, and is paid once per batch.
+ */
+static void kick_waiters(struct systrace *st)
+{
+	struct systrace_op op = { .size = sizeof(op) };
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&st->header->waiters, __ATOMIC_RELAXED))
+		systrace_ioctl(st, SYSTRACE_IOC_KICK, &op);
+}
+
+void systrace_release(struct systrace *st)
+{
+	systrace_merge_release(&st->merge);
+	store_seen(st);
+	if (st->full == SYSTRACE_FULL_BLOCK)
+		kick_waiters(st);
+}
+
+/* ------------------------------------------------------------------ wait --- */
+
+static int64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * SECOND + ts.tv_nsec;
+}
+
+static struct timespec to_timespec(int64_t ns)
+{
+	return (struct timespec){ .tv_sec = (time_t)(ns / SECOND), .tv_nsec = (long)(ns % SECOND) };
+}
+
+/* Sleep until the kernel has news or the time is up: 0, or -errno. */
+static int sleep_on(const struct systrace *st, int64_t left, short *revents)
+{
+	struct pollfd pfd = { .fd = st->fd, .events = POLLIN };
+	struct timespec ts = to_timespec(left);
+	int ret = ppoll(&pfd, 1, left == FOREVER ? NULL : &ts, NULL);
+
+	if (ret < 0)
+		return -errno;
+	*revents = ret ? pfd.revents : 0;
+	return *revents & (POLLERR | POLLNVAL) ? -EIO : 0;
+}
+
+/* poll can say both POLLIN and POLLHUP; then this tells whether anything is to come. */
+static bool all_read(struct systrace *st)
+{
+	struct systrace_stats stats = { .size = sizeof(stats) };
+
+	return !systrace_stats(st, -1, &stats) && stats.seq == st->merge.seq;
+}
+
+static int nap(int64_t *length, int64_t left)
+{
+	struct timespec ts = to_timespec(*length < left ? *length : left);
+
+	if (*length < NAP_MAX)
+		*length *= 2;
+	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
+/* One look and one sleep: 1 and -errno are systrace_wait's, 0 is "look again". */
+static int wait_once(struct systrace *st, int64_t left, int64_t *length)
+{
+	short revents = 0;
+	int ret;
+
+	store_seen(st);
+	ret = sleep_on(st, left, &revents);
+	if (systrace_merge_front(&st->merge))
+		return 1;
+	if (ret || !revents)
+		return ret;
+	if ((revents & POLLHUP) && (!(revents & POLLIN) || all_read(st)))
+		return systrace_merge_front(&st->merge) ? 1 : -ECHILD;
+	return nap(length, left);	/* begun, but its CPU has not finished it */
+}
+
+int systrace_wait(struct systrace *st, int timeout_ms)
+{
+	const int64_t deadline = timeout_ms < 0 ? FOREVER : now() + timeout_ms * (SECOND / 1000);
+	int64_t left = timeout_ms < 0 ? FOREVER : timeout_ms * (SECOND / 1000);
+	int64_t length = NAP_MIN;
+
+	if (systrace_merge_front(&st->merge))
+		return 1;
+	for (;;) {
+		int ret = st->merge.broken ? -EPROTO : wait_once(st, left, &length);
+
+		if (ret)
+			return ret;
+		if (deadline == FOREVER)
+			continue;
+		left = deadline - now();
+		if (left <= 0)
+			return 0;
+	}
+}

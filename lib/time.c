@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* From the session's clock to CLOCK_MONOTONIC. Any thread. */
+#include "handle.h"
+
+struct clock {
+	__u64 cycles;
+	__u64 ns;
+	__u32 mult;
+	__u32 shift;
+};
+
+/*
+ * The kernel makes clock_count odd, stores the four, makes it even. Each load
+ * is an acquire, so that the last one, of clock_count, comes after all: if it
+ * has not changed, neither had they.
+ */
+static void read_clock(const struct systrace_header *h, struct clock *c)
+{
+	__u32 count;
+
+	do {
+		count = systrace_load_acquire(&h->clock_count);
+		c->cycles = systrace_load_acquire(&h->clock_cycles);
+		c->ns = systrace_load_acquire(&h->clock_ns);
+		c->mult = systrace_load_acquire(&h->clock_mult);
+		c->shift = systrace_load_acquire(&h->clock_shift);
+	} while ((count & 1) || __atomic_load_n(&h->clock_count, __ATOMIC_RELAXED) != count);
+}
+
+/*
+ * (delta * mult) >> shift without 128-bit integers, which 32-bit machines lack:
+ * shift is at most 32, so the upper half's product loses no bits to it. delta is
+ * signed, since an event may be older than clock_cycles.
+ */
+static __u64 scale(__s64 delta, __u32 mult, __u32 shift)
+{
+	__u64 upper = (__u64)(delta >> 32) * mult;
+	__u64 lower = ((__u64)delta & 0xffffffff) * mult;
+
+	return (upper << (32 - shift)) + (lower >> shift);
+}
+
+uint64_t systrace_time(const struct systrace *st, const struct systrace_event *event)
+{
+	struct clock c;
+
+	if (st->header->clock == SYSTRACE_CLOCK_MONOTONIC)
+		return event->time;
+	read_clock(st->header, &c);
+	return c.ns + scale((__s64)(event->time - c.cycles), c.mult, c.shift);
+}
