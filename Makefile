@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# make demo	install what is missing, build, and watch a program's system calls
+# make check	install what is missing, build, and run the tests
+# make check-all	the same with the full counts: hours
+#
+# make		the library and the examples
+# make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
+# make lint	static checks
+# make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
+
+MAKEFLAGS += -r
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+B := build
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+
+CFLAGS ?= -O2 -g
+override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Iinclude -MMD -MP
+LIB_CFLAGS := -fPIC -fvisibility=hidden
+
+lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
+unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
+
+all: lib examples
+lib: $B/libsystrace.a $B/libsystrace.so
+examples: $B/systrace-dump $B/agent
+driver: $B/driver/$(KVER)/systrace.ko
+tests: $(unit_tests) $(guest_tests)
+
+# --- the library ---
+
+$B/lib/%.o: lib/%.c Makefile | $B/lib
+	$(CC) $(CFLAGS) $(LIB_CFLAGS) -c $< -o $@
+
+$B/libsystrace.a: $(lib_objects)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$B/libsystrace.so.0: $(lib_objects) lib/systrace.map
+	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libsystrace.so.0 -Wl,-z,defs \
+		-Wl,--version-script=lib/systrace.map $(lib_objects) -o $@
+
+$B/libsystrace.so: $B/libsystrace.so.0
+	ln -sf $(<F) $@
+
+# --- the examples ---
+
+$B/examples/%.o: examples/%.c Makefile | $B/examples
+	$(CC) $(CFLAGS) -c $< -o $@
+
+dump_objects := $(patsubst examples/%.c,$B/examples/%.o,\
+		  $(wildcard examples/dump*.c) examples/format.c)
+
+$B/systrace-dump: $(dump_objects) $B/libsystrace.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+$B/agent: $B/examples/agent.o
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+# --- the driver: built in a folder for each kernel, of links to the sources ---
+
+driver_sources := $(wildcard driver/*.[ch]) driver/Kbuild
+driver_headers := $(wildcard include/systrace/*)
+
+$B/driver/%/systrace.ko: $(driver_sources) $(driver_headers) | $B/driver
+	mkdir -p $(@D)
+	ln -sf $(addprefix $(CURDIR)/,$(driver_sources)) $(@D)/
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) systrace_include=$(CURDIR)/include W=1 modules
+	touch $@
+
+# --- the tests ---
+
+$B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
+	$(CC) $(CFLAGS) -Ilib -Iexamples -fsanitize=address,undefined -fno-sanitize-recover=all \
+		$< $(wildcard examples/$*.c) $B/libsystrace.a -lcmocka -pthread -o $@
+
+# What runs in the virtual machine, static so that any root will do
+$B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
+	$(CC) $(CFLAGS) -static $(if $(findstring 32,$*),,$< $B/libsystrace.a) -pthread -o $@
+
+$(addprefix $B/,lib examples driver unit guest):
+	mkdir -p $@
+
+demo:
+	tests/install demo
+	+@examples/demo
+
+check check-all:
+	tests/install check
+	+@tests/$@
+
+lint:
+	tests/lint
+
+clean:
+	rm -rf $B
+
+-include $(wildcard $B/*/*.d)
+
+.PHONY: all lib examples driver tests demo check check-all lint clean

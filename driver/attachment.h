@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An attachment: this task, in this session.
+ *
+ * Found by task pointer in an RCU hash table from the probes. Its life: it is
+ * inserted, in process context by ATTACH or in the fork probe from the parent's;
+ * claimed, by whoever ends it, once; unlinked; and dropped, when its last record
+ * is written, which gives up its place in session->attached and frees it after
+ * a grace period. Claim, unlink and insert happen under session->lock and, in
+ * it, the bucket's lock. Records about a task are made by the task itself, but
+ * for TASK (before it is inserted) and DETACH (after it is unlinked and a grace
+ * period has passed).
+ */
+#ifndef SYSTRACE_ATTACHMENT_H
+#define SYSTRACE_ATTACHMENT_H
+
+#include <linux/hash.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+
+#include "session.h"
+
+#define SYSTRACE_HASH_BITS	14	/* chains stay short up to tens of thousands of tasks */
+
+/* An attachment by ATTACH_EXEC that waits for its execve: the call it was entered with. */
+struct systrace_armed {
+	u8 abi;
+	s32 nr;
+	u32 nargs;
+	bool wanted;		/* one was entered, and the policy records it */
+	unsigned long args[SYSTRACE_ARGS];
+};
+
+struct systrace_attachment {
+	struct hlist_node hash_node;
+	struct task_struct *task;	/* holds a reference */
+	struct systrace_session *session;
+	u32 tid;			/* in the opener's pid namespace; an exec can change it */
+	u32 epoch;			/* which ATTACH it goes back to */
+	bool inherit;			/* children are attached, too */
+	bool privileged;		/* by capability: an exec cannot end it */
+	bool dead;			/* claimed; under session->lock */
+	bool leaving;			/* to be claimed by the DETACH under way, and the
+					 * children with it; under session->lock */
+	bool waiting;			/* for its execve: nothing is recorded before */
+	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
+	struct list_head session_node;	/* in session->attachments; RCU readable */
+	struct list_head dead_node;	/* in the list of the DETACH that claimed it */
+	struct rcu_head rcu;
+};
+
+struct systrace_bucket {
+	struct hlist_head head;
+	raw_spinlock_t lock;
+};
+
+extern struct systrace_bucket *systrace_buckets;
+
+static __always_inline struct systrace_bucket *systrace_bucket(const struct task_struct *task)
+{
+	return &systrace_buckets[hash_ptr(task, SYSTRACE_HASH_BITS)];
+}
+
+/* All attachments of a task, in preemption-off or RCU context. */
+#define systrace_for_each_attachment(a, t)						\
+	hlist_for_each_entry_rcu(a, &systrace_bucket(t)->head, hash_node,		\
+				 rcu_read_lock_sched_held() || rcu_read_lock_held())	\
+		if ((a)->task != (t)) {} else
+
+/* Under RCU. */
+struct systrace_attachment *systrace_attachment_find(struct systrace_session *session,
+						     const struct task_struct *task);
+
+struct systrace_attachment *systrace_attachment_alloc(gfp_t gfp);
+void systrace_attachment_free(struct systrace_attachment *a);	/* one never inserted */
+/* Make it that of task: takes a reference. */
+void systrace_attachment_set(struct systrace_attachment *a, struct systrace_session *session,
+			     struct task_struct *task);
+
+/*
+ * Insert what ATTACH made, its TASK record first. -EEXIST if the task is attached
+ * already, -ESRCH if it is exiting, -ENODEV if the session is closing: then it is
+ * still the caller's.
+ */
+int systrace_attachment_insert(struct systrace_attachment *a, const char *exe);
+
+/* The fork probe: child, which has not run yet, follows its parent. */
+void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,
+				 u64 clone_flags);
+
+/* True for one caller only: it unlinks, records the end, drops. */
+bool systrace_attachment_claim(struct systrace_attachment *a);
+void systrace_attachment_unlink(struct systrace_attachment *a);
+void systrace_attachment_drop(struct systrace_attachment *a);
+
+/* Numbers in the opener's pid namespace, 0 where it cannot see the task. */
+u32 systrace_attachment_tid(struct systrace_session *session, struct task_struct *task);
+u32 systrace_attachment_tgid(struct systrace_session *session, struct task_struct *task);
+u32 systrace_attachment_ppid(struct systrace_session *session, struct task_struct *task);
+
+int systrace_attachments_init(void);
+void systrace_attachments_exit(void);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Kernel versions, and nothing else: the driver is written for the newest
+ * kernel, and this file maps it backward. No other file tests a version.
+ */
+#ifndef SYSTRACE_COMPAT_H
+#define SYSTRACE_COMPAT_H
+
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
+#error "systrace needs Linux 5.10 or newer"
+#endif
+
+/* The last parameters of these tracepoints came or changed. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#define SYSTRACE_EXIT_PROTO	struct task_struct *task, bool group_dead
+#else
+#define SYSTRACE_EXIT_PROTO	struct task_struct *task
+#endif
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
+#define SYSTRACE_NEWTASK_PROTO	struct task_struct *child, u64 clone_flags
+#else
+#define SYSTRACE_NEWTASK_PROTO	struct task_struct *child, unsigned long clone_flags
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+
+static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags &= ~flags;
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
+#define may_split		split
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+static inline void hrtimer_setup(struct hrtimer *timer,
+				 enum hrtimer_restart (*function)(struct hrtimer *),
+				 clockid_t clock, enum hrtimer_mode mode)
+{
+	hrtimer_init(timer, clock, mode);
+	timer->function = function;
+}
+#endif
+
+/* Threads that live in the kernel: they make no system calls. */
+#ifdef PF_USER_WORKER
+#define SYSTRACE_PF_WORKER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)
+#else
+#define SYSTRACE_PF_WORKER	(PF_KTHREAD | PF_IO_WORKER)
+#endif
+
+/* A reference to the program file of an mm that cannot go; NULL if it has none. */
+static inline struct file *systrace_exe_file(struct mm_struct *mm)
+{
+	struct file *file;
+
+	rcu_read_lock();
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
+	file = get_file_rcu(&mm->exe_file);
+#else
+	file = rcu_dereference(mm->exe_file);
+	if (file && !get_file_rcu(file))
+		file = NULL;
+#endif
+	rcu_read_unlock();
+	return file;
+}
+
+#endif

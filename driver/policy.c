@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/slab.h>
+
+#include "policy.h"
+
+/* An ABI's place in the table is its flag in an event; SYSTRACE_ABI_* is 1 << place. */
+enum abi { X86_64 = 0, I386 = SYSTRACE_FLAG_I386, X32 = SYSTRACE_FLAG_X32, ABIS };
+
+static_assert(SYSTRACE_ABI_X86_64 == 1 << X86_64 && SYSTRACE_ABI_I386 == 1 << I386 &&
+	      SYSTRACE_ABI_X32 == 1 << X32);
+
+static const struct { u8 abi; u8 nargs; u16 nr; } calls[] = {
+#define SYSTRACE_SYSCALL(abi, nr, name, nargs) { abi, nargs, nr },
+#include <systrace/syscalls.tbl>
+#undef SYSTRACE_SYSCALL
+};
+
+struct systrace_policy_table systrace_policy_all;
+
+void systrace_policy_init(void)
+{
+	unsigned int i;
+
+	memset(systrace_policy_all.entry,
+	       SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | SYSTRACE_ARGS,
+	       sizeof(systrace_policy_all.entry));
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		systrace_policy_all.entry[calls[i].abi][calls[i].nr] =
+			SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | calls[i].nargs;
+}
+
+int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules)
+{
+	const struct systrace_rule *rule;
+
+	for (rule = rules; rule < rules + nr_rules; rule++) {
+		if (!rule->abi || rule->abi >= 1 << ABIS || rule->reserved)
+			return -EINVAL;
+		if (rule->record & ~(SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN))
+			return -EINVAL;
+		if (rule->nargs > SYSTRACE_ARGS && rule->nargs != SYSTRACE_NARGS_ALL)
+			return -EINVAL;
+		if (rule->first < SYSTRACE_NR_OTHER || rule->first > rule->last ||
+		    rule->last > SYSTRACE_NR_MAX)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static void apply(struct systrace_policy_table *table, const struct systrace_rule *rule, int abi)
+{
+	u8 what = 0;
+	u8 nargs;
+	s32 nr;
+	u32 i;
+
+	if (rule->record & SYSTRACE_RECORD_ENTER)
+		what |= SYSTRACE_POLICY_ENTER;
+	if (rule->record & SYSTRACE_RECORD_RETURN)
+		what |= SYSTRACE_POLICY_RETURN;
+	for (nr = rule->first; nr <= rule->last; nr++) {
+		i = min_t(u32, nr, SYSTRACE_NR_MAX + 1);
+		nargs = systrace_policy_all.entry[abi][i] & SYSTRACE_POLICY_NARGS;
+		table->entry[abi][i] = what | min(nargs, rule->nargs);
+	}
+}
+
+static void replace(struct systrace_session *session, struct systrace_policy_table *table)
+{
+	struct systrace_policy_table *old;
+
+	old = rcu_replace_pointer(session->policy, table, true);
+	if (old != &systrace_policy_all)
+		kfree_rcu(old, rcu);
+}
+
+int systrace_policy_set(struct systrace_session *session, const struct systrace_rule *rules,
+			u32 nr_rules)
+{
+	struct systrace_policy_table *table;
+	u32 i;
+	int abi;
+
+	lockdep_assert_held(&session->mutex);
+	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
+	if (!table)
+		return -ENOMEM;
+	for (i = 0; i < nr_rules; i++)
+		for (abi = 0; abi < ABIS; abi++)
+			if (rules[i].abi & 1 << abi)
+				apply(table, &rules[i], abi);
+	replace(session, table);
+	return 0;
+}
+
+void systrace_policy_free(struct systrace_session *session)
+{
+	replace(session, &systrace_policy_all);
+}

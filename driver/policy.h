@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Which system calls a session records: a byte for each ABI and number. */
+#ifndef SYSTRACE_POLICY_H
+#define SYSTRACE_POLICY_H
+
+#include <linux/rcupdate.h>
+
+#include "session.h"
+
+#define SYSTRACE_POLICY_ENTER	0x80
+#define SYSTRACE_POLICY_RETURN	0x40
+#define SYSTRACE_POLICY_NARGS	0x07
+
+struct systrace_policy_table {
+	struct rcu_head rcu;
+	/* By enum abi of policy.c; the last place is that of all other numbers. */
+	u8 entry[3][SYSTRACE_NR_MAX + 2];
+};
+
+/* abi as systrace_event.flags. */
+static __always_inline u8 systrace_policy_entry(const struct systrace_policy_table *table,
+						u8 abi, s32 nr)
+{
+	return table->entry[abi][min_t(u32, nr, SYSTRACE_NR_MAX + 1)];
+}
+
+/* The policy that every session begins with: everything, whole. */
+extern struct systrace_policy_table systrace_policy_all;
+void systrace_policy_init(void);
+
+/* Replace the session's. rules are copied from user space already. */
+int systrace_policy_set(struct systrace_session *session, const struct systrace_rule *rules,
+			u32 nr_rules);
+/* 0, or -EINVAL for a rule that says what none may say. */
+int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules);
+void systrace_policy_free(struct systrace_session *session);
+
+#endif

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each probe looks up the attachments of the task it runs in, all with
+ * preemption off, which also is the RCU read section that keeps them and their
+ * sessions. Kernels from 6.13 on call probes with preemption on.
+ */
+#include <linux/binfmts.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched/signal.h>
+#include <linux/tracepoint.h>
+#include <asm/syscall.h>
+#include <trace/events/sched.h>
+#include <trace/events/signal.h>
+#include <trace/events/syscalls.h>
+#include <trace/events/task.h>
+
+#include "access.h"
+#include "arch.h"
+#include "attachment.h"
+#include "compat.h"
+#include "policy.h"
+#include "probe.h"
+#include "record.h"
+
+static void enter(struct systrace_attachment *a, struct pt_regs *regs, u8 abi, s32 nr)
+{
+	u8 what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
+	unsigned long args[SYSTRACE_ARGS];
+
+	if (!(what & SYSTRACE_POLICY_ENTER))
+		return;
+	syscall_get_arguments(current, regs, args);
+	systrace_record_enter(a, abi, nr, what & SYSTRACE_POLICY_NARGS, args);
+}
+
+/*
+ * An armed task's execve is kept aside until it is known to succeed: by then
+ * its registers are gone.
+ */
+static void keep_execve(struct systrace_attachment *a, struct pt_regs *regs, u8 abi, s32 nr)
+{
+	struct systrace_armed *armed = a->armed;
+	u8 what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
+
+	if (!systrace_arch_is_execve(abi, nr))
+		return;
+	armed->abi = abi;
+	armed->nr = nr;
+	armed->nargs = what & SYSTRACE_POLICY_NARGS;
+	armed->wanted = what & SYSTRACE_POLICY_ENTER;
+	syscall_get_arguments(current, regs, armed->args);
+}
+
+static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
+{
+	struct systrace_attachment *a;
+	s32 nr = id;
+	u8 abi = systrace_arch_abi(&nr);
+
+	preempt_disable_notrace();
+	systrace_for_each_attachment(a, current) {
+		if (likely(!a->waiting))
+			enter(a, regs, abi, nr);
+		else
+			keep_execve(a, regs, abi, nr);
+	}
+	preempt_enable_notrace();
+}
+
+static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
+{
+	struct systrace_attachment *a;
+	s32 nr = syscall_get_nr(current, regs);
+	u8 abi = systrace_arch_abi(&nr);
+	u8 what;
+
+	preempt_disable_notrace();
+	systrace_for_each_attachment(a, current) {
+		what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
+		if (what & SYSTRACE_POLICY_RETURN && likely(!a->waiting))
+			systrace_record_return(a, abi, nr, result);
+	}
+	preempt_enable_notrace();
+}
+
+/*
+ * The child is on the task list and cannot run yet. The barrier pairs with that
+ * of systrace_attachment_insert.
+ */
+static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
+{
+	struct systrace_attachment *a;
+
+	if (child->flags & SYSTRACE_PF_WORKER)
+		return;
+	preempt_disable_notrace();
+	smp_mb();
+	systrace_for_each_attachment(a, current)
+		systrace_attachment_inherit(a, child, clone_flags);
+	preempt_enable_notrace();
+}
+
+static void detach_exec(struct systrace_attachment *a)
+{
+	if (!systrace_attachment_claim(a))
+		return;
+	systrace_attachment_unlink(a);
+	systrace_record_detach(a, SYSTRACE_DETACH_EXEC);
+	systrace_attachment_drop(a);
+}
+
+static void exec(struct systrace_attachment *a, const char *file)
+{
+	struct systrace_armed *armed = a->armed;
+	u32 old_tid = a->tid;
+
+	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
+	if (!a->privileged && !systrace_may_keep(a->session)) {
+		detach_exec(a);
+		return;
+	}
+	if (a->waiting) {
+		a->waiting = false;
+		if (armed->wanted)
+			systrace_record_enter(a, armed->abi, armed->nr, armed->nargs,
+					      armed->args);
+	}
+	systrace_record_exec(a, old_tid, file);
+}
+
+static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
+		       struct linux_binprm *bprm)
+{
+	struct systrace_attachment *a;
+
+	preempt_disable_notrace();
+	systrace_for_each_attachment(a, current)
+		exec(a, bprm->filename);
+	preempt_enable_notrace();
+}
+
+/* The barrier pairs with that of systrace_attachment_insert. */
+static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
+{
+	struct systrace_attachment *a;
+
+	preempt_disable_notrace();
+	smp_mb();
+	systrace_for_each_attachment(a, task) {
+		if (!systrace_attachment_claim(a))
+			continue;
+		systrace_attachment_unlink(a);
+		systrace_record_exit(a);
+		systrace_attachment_drop(a);
+	}
+	preempt_enable_notrace();
+}
+
+/* Under siglock, interrupts off. info can be a small number instead of a pointer. */
+static void probe_signal(void *data, int signo, struct kernel_siginfo *info,
+			 struct k_sigaction *ka)
+{
+	struct systrace_attachment *a;
+	int code = SI_KERNEL;
+
+	if (info == SEND_SIG_NOINFO)
+		code = SI_USER;
+	else if ((unsigned long)info >= PAGE_SIZE)
+		code = info->si_code;
+	preempt_disable_notrace();
+	systrace_for_each_attachment(a, current)
+		if (!a->waiting)
+			systrace_record_signal(a, signo, code);
+	preempt_enable_notrace();
+}
+
+/* The order is that of registration: nothing is recorded of a task before its children follow. */
+static struct probe {
+	const char *name;
+	void *function;
+	u64 events;		/* needed for these; 0: always */
+	struct tracepoint *tracepoint;
+	unsigned int users;
+} probes[] = {
+	{ "sched_process_exit", probe_exit },
+	{ "sched_process_exec", probe_exec },
+	{ "task_newtask", probe_newtask },
+	{ "signal_deliver", probe_signal, 1ULL << SYSTRACE_SIGNAL },
+	{ "sys_exit", probe_sys_exit, 1ULL << SYSTRACE_RETURN },
+	{ "sys_enter", probe_sys_enter, 1ULL << SYSTRACE_ENTER },
+};
+
+static DEFINE_MUTEX(probes_mutex);
+
+/* The compiler compares each probe with its tracepoint's prototype. */
+static void __maybe_unused check_prototypes(void)
+{
+	check_trace_callback_type_sys_enter(probe_sys_enter);
+	check_trace_callback_type_sys_exit(probe_sys_exit);
+	check_trace_callback_type_task_newtask(probe_newtask);
+	check_trace_callback_type_sched_process_exec(probe_exec);
+	check_trace_callback_type_sched_process_exit(probe_exit);
+	check_trace_callback_type_signal_deliver(probe_signal);
+}
+
+static void put(struct probe *probe)
+{
+	lockdep_assert_held(&probes_mutex);
+	if (!--probe->users)
+		tracepoint_probe_unregister(probe->tracepoint, probe->function, NULL);
+}
+
+static int get(struct probe *probe)
+{
+	int err;
+
+	lockdep_assert_held(&probes_mutex);
+	if (!probe->users) {
+		err = tracepoint_probe_register(probe->tracepoint, probe->function, NULL);
+		if (err)
+			return err;
+	}
+	probe->users++;
+	return 0;
+}
+
+static bool needed(const struct probe *probe, u64 events)
+{
+	return !probe->events || probe->events & events;
+}
+
+static void put_below(struct probe *end, u64 events)
+{
+	while (end-- > probes)
+		if (needed(end, events))
+			put(end);
+}
+
+int systrace_probes_get(u64 events)
+{
+	struct probe *probe;
+	int err = 0;
+
+	mutex_lock(&probes_mutex);
+	for (probe = probes; !err && probe < probes + ARRAY_SIZE(probes); probe++)
+		if (needed(probe, events))
+			err = get(probe);
+	if (err)
+		put_below(probe - 1, events);
+	mutex_unlock(&probes_mutex);
+	return err;
+}
+
+void systrace_probes_put(u64 events)
+{
+	mutex_lock(&probes_mutex);
+	put_below(probes + ARRAY_SIZE(probes), events);
+	mutex_unlock(&probes_mutex);
+}
+
+static void find(struct tracepoint *tracepoint, void *unused)
+{
+	struct probe *probe;
+
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
+		if (!strcmp(probe->name, tracepoint->name))
+			probe->tracepoint = tracepoint;
+}
+
+int systrace_probes_init(void)
+{
+	struct probe *probe;
+
+	for_each_kernel_tracepoint(find, NULL);
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++) {
+		if (!probe->tracepoint) {
+			pr_err("this kernel has no tracepoint %s (CONFIG_FTRACE_SYSCALLS?)\n",
+			       probe->name);
+			return -ENOENT;
+		}
+	}
+	return 0;
+}
+
+void systrace_probes_exit(void)
+{
+	tracepoint_synchronize_unregister();
+	synchronize_rcu_tasks();	/* none is left in the middle of a probe's prologue */
+}

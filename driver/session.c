@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/user.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include "mapping.h"
+#include "policy.h"
+#include "probe.h"
+#include "record.h"
+#include "session.h"
+#include "tree.h"
+#include "wake.h"
+
+#define TAIL_STRIDE	64	/* a tail on a cache line of its own; seen is on the first */
+
+/*
+ * The sessions that are set up, for CPUs that come up. Inside of the CPU hotplug
+ * lock.
+ */
+static LIST_HEAD(sessions);
+static DEFINE_MUTEX(sessions_mutex);
+static int hotplug_state;
+
+/* --- the work that probes ask for --- */
+
+/* Losses are told, and the probes go with the last task. */
+static void work(struct work_struct *work)
+{
+	struct systrace_session *session = container_of(work, struct systrace_session, work);
+
+	mutex_lock(&session->mutex);
+	if (session->active && !READ_ONCE(session->attached)) {
+		systrace_probes_put(session->events);
+		session->active = false;
+	}
+	systrace_record_tell(session);
+	mutex_unlock(&session->mutex);
+	systrace_wake_reader(session);
+}
+
+struct on_cpu {
+	struct systrace_session *session;
+	int cpu;
+	void (*fn)(struct systrace_session *session, int cpu, void *arg);
+	void *arg;
+};
+
+static long run_on_cpu(void *data)
+{
+	struct on_cpu *call = data;
+
+	preempt_disable();
+	call->fn(call->session, call->cpu, call->arg);
+	preempt_enable();
+	return 0;
+}
+
+void systrace_session_on_cpu(struct systrace_session *session, int cpu,
+			     void (*fn)(struct systrace_session *session, int cpu, void *arg),
+			     void *arg)
+{
+	struct on_cpu call = { session, cpu, fn, arg };
+
+	lockdep_assert_held(&session->mutex);
+	cpus_read_lock();
+	if (cpu_online(cpu))
+		work_on_cpu(cpu, run_on_cpu, &call);
+	else
+		run_on_cpu(&call);
+	cpus_read_unlock();
+}
+
+/* --- life and death --- */
+
+int systrace_session_create(struct systrace_session **out, struct file *file)
+{
+	struct systrace_session *session;
+	int err = -ENOMEM;
+
+	session = kzalloc(sizeof(*session), GFP_KERNEL_ACCOUNT);
+	if (!session)
+		return err;
+	session->cpus = alloc_percpu_gfp(struct systrace_cpu, GFP_KERNEL_ACCOUNT);
+	if (!session->cpus)
+		goto err_session;
+	RCU_INIT_POINTER(session->policy, &systrace_policy_all);
+	mutex_init(&session->mutex);
+	raw_spin_lock_init(&session->lock);
+	spin_lock_init(&session->map_lock);
+	INIT_LIST_HEAD(&session->attachments);
+	INIT_LIST_HEAD(&session->node);
+	INIT_WORK(&session->work, work);
+	systrace_wake_init(session);
+	session->file = file;
+	session->pid_ns = get_pid_ns(task_active_pid_ns(current));
+	session->user = get_uid(current_user());
+	*out = session;
+	return 0;
+
+err_session:
+	kfree(session);
+	return err;
+}
+
+static void free_memory(struct systrace_session *session)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		systrace_pages_free(session, &per_cpu_ptr(session->cpus, cpu)->pages);
+	systrace_pages_free(session, &session->header_pages);
+	systrace_pages_free(session, &session->control);
+}
+
+/* The last descriptor and the last mapping are gone. */
+void systrace_session_destroy(struct systrace_session *session)
+{
+	mutex_lock(&sessions_mutex);
+	list_del(&session->node);
+	mutex_unlock(&sessions_mutex);
+
+	systrace_tree_abandon(session);
+	systrace_wake_stop(session);
+	if (session->active)
+		systrace_probes_put(session->events);
+	systrace_policy_free(session);
+	free_memory(session);
+	free_uid(session->user);
+	put_pid_ns(session->pid_ns);
+	free_percpu(session->cpus);
+	kfree(session);
+}
+
+/* --- setup --- */
+
+static __u64 *shared_tail(struct systrace_session *session, int cpu)
+{
+	return session->control.address + session->header->tails +
+	       cpu * session->header->tails_stride;
+}
+
+static struct systrace_ring *shared_ring(struct systrace_session *session, int cpu)
+{
+	return session->header_pages.address + session->header->rings +
+	       cpu * session->header->rings_stride;
+}
+
+/* Give a CPU its ring, unless it has one. */
+static int add_ring(struct systrace_session *session, int cpu)
+{
+	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
+	int err;
+
+	lockdep_assert_held(&sessions_mutex);
+	if (c->pages.address)
+		return 0;
+	err = systrace_pages_alloc(session, &c->pages, session->ring_bytes >> PAGE_SHIFT,
+				   cpu_to_node(cpu), true);
+	if (err)
+		return err;
+	c->writer.bytes = c->pages.address;
+	smp_store_release(&c->shared->present, 1);
+	return 0;
+}
+
+static int add_rings(struct systrace_session *session)
+{
+	int cpu, err = 0;
+
+	cpus_read_lock();
+	mutex_lock(&sessions_mutex);
+	for_each_online_cpu(cpu)
+		if (!err)
+			err = add_ring(session, cpu);
+	if (!err)
+		list_add(&session->node, &sessions);
+	mutex_unlock(&sessions_mutex);
+	cpus_read_unlock();
+	return err;
+}
+
+static void init_header(struct systrace_session *session, u64 data_pages)
+{
+	struct systrace_header *header = session->header;
+
+	header->magic = SYSTRACE_MAGIC;
+	header->abi_version = SYSTRACE_ABI_VERSION;
+	header->header_size = sizeof(*header);
+	header->nr_rings = nr_cpu_ids;
+	header->ring_size = sizeof(struct systrace_ring);
+	header->ring_bytes = session->ring_bytes;
+	header->rings = sizeof(*header);
+	header->rings_stride = sizeof(struct systrace_ring);
+	header->bytes = (u64)session->header_pages.nr << PAGE_SHIFT;
+	header->bytes_stride = 2 * session->ring_bytes;
+	header->seen = 0;
+	header->tails = TAIL_STRIDE;
+	header->tails_stride = TAIL_STRIDE;
+	header->clock = SYSTRACE_CLOCK_MONOTONIC;
+	header->clock_mult = 1;
+}
+
+static int add_header(struct systrace_session *session)
+{
+	unsigned long control, header;
+	int cpu, err;
+
+	control = PAGE_ALIGN(TAIL_STRIDE * (1 + nr_cpu_ids)) >> PAGE_SHIFT;
+	header = PAGE_ALIGN(sizeof(struct systrace_header) +
+			    sizeof(struct systrace_ring) * nr_cpu_ids) >> PAGE_SHIFT;
+	err = systrace_pages_alloc(session, &session->control, control, NUMA_NO_NODE, false);
+	if (err)
+		return err;
+	err = systrace_pages_alloc(session, &session->header_pages, header, NUMA_NO_NODE, false);
+	if (err)
+		return err;
+	session->header = session->header_pages.address;
+	init_header(session, header);
+	session->seen = session->control.address + session->header->seen;
+	for_each_possible_cpu(cpu) {
+		struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
+
+		c->shared = shared_ring(session, cpu);
+		systrace_writer_init(&c->writer, NULL, session->ring_bytes, &c->shared->head,
+				     shared_tail(session, cpu));
+	}
+	return 0;
+}
+
+static int check_setup(const struct systrace_setup *setup)
+{
+	if (!is_power_of_2(setup->ring_bytes) || setup->ring_bytes < SYSTRACE_RING_BYTES_MIN ||
+	    setup->ring_bytes > SYSTRACE_RING_BYTES_MAX)
+		return -EINVAL;
+	if (setup->events & ~SYSTRACE_EVENTS_ALL || setup->full > SYSTRACE_FULL_BLOCK)
+		return -EINVAL;
+	if (setup->timeout_ms && setup->full != SYSTRACE_FULL_BLOCK)
+		return -EINVAL;
+	if (setup->watermark > setup->ring_bytes / 2)
+		return -EINVAL;
+	if (setup->watermark ? setup->latency_us < 50 || setup->latency_us > 10 * USEC_PER_SEC :
+			       setup->latency_us)
+		return -EINVAL;
+	return setup->full == SYSTRACE_FULL_DROP ? 0 : -EOPNOTSUPP;
+}
+
+int systrace_session_setup(struct systrace_session *session, struct systrace_setup *setup)
+{
+	int err;
+
+	lockdep_assert_held(&session->mutex);
+	if (session->is_setup)
+		return -EBUSY;
+	err = check_setup(setup);
+	if (err)
+		return err;
+	session->ring_bytes = setup->ring_bytes;
+	session->events = (setup->events ? setup->events : SYSTRACE_EVENTS_ALL) |
+			  1ULL << SYSTRACE_LOST;
+	session->watermark = setup->watermark;
+	session->latency_us = setup->latency_us;
+	err = add_header(session);
+	if (!err)
+		err = add_rings(session);
+	if (err) {
+		free_memory(session);
+		return err;
+	}
+	systrace_mapping_ranges(session, setup);
+	smp_store_release(&session->is_setup, true);
+	return 0;
+}
+
+/* --- pause --- */
+
+void systrace_session_pause(struct systrace_session *session)
+{
+	lockdep_assert_held(&session->mutex);
+	WRITE_ONCE(session->paused, true);
+	synchronize_rcu();	/* no probe is still writing */
+	systrace_record_tell(session);
+}
+
+void systrace_session_resume(struct systrace_session *session)
+{
+	lockdep_assert_held(&session->mutex);
+	WRITE_ONCE(session->paused, false);
+}
+
+/* --- CPUs that come up --- */
+
+/* Never fails: a CPU without a ring counts what is lost on it. */
+static int cpu_prepare(unsigned int cpu)
+{
+	struct systrace_session *session;
+
+	mutex_lock(&sessions_mutex);
+	list_for_each_entry(session, &sessions, node)
+		add_ring(session, cpu);
+	mutex_unlock(&sessions_mutex);
+	return 0;
+}
+
+int systrace_sessions_init(void)
+{
+	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "systrace:prepare",
+						  cpu_prepare, NULL);
+	return hotplug_state < 0 ? hotplug_state : 0;
+}
+
+void systrace_sessions_exit(void)
+{
+	cpuhp_remove_state_nocalls(hotplug_state);
+}

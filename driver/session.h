@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A session: one open file of /dev/systrace. */
+#ifndef SYSTRACE_SESSION_H
+#define SYSTRACE_SESSION_H
+
+#include <linux/atomic.h>
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/hrtimer.h>
+#include <linux/irq_work.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/pid_namespace.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <systrace/ring.h>
+
+#include "pages.h"
+
+/*
+ * A session's share of one CPU. Written by probes on that CPU, with preemption
+ * off; by others only as systrace_session_on_cpu allows.
+ */
+struct systrace_cpu {
+	struct systrace_writer writer;	/* writer.bytes is NULL without a ring */
+	u64 recorded;			/* records written, LOST not counted */
+	u64 lost[SYSTRACE_LOST_CAUSES];
+	/* Of lost, what no LOST record has told yet. Atomic: another CPU tells for
+	 * one that has no ring.
+	 */
+	atomic64_t untold[SYSTRACE_LOST_CAUSES];
+	bool behind;			/* some of it is this CPU's to tell */
+	struct systrace_ring *shared;	/* in the header pages */
+	struct systrace_pages pages;
+};
+
+#define SYSTRACE_RING_BYTES_MIN	PAGE_SIZE
+#define SYSTRACE_RING_BYTES_MAX	(1ULL << 30)
+#define SYSTRACE_EVENTS_ALL	((2ULL << SYSTRACE_DETACH) - (1ULL << SYSTRACE_ENTER))
+
+struct systrace_session {
+	/* What probes read and never write. */
+	struct systrace_cpu __percpu *cpus;
+	struct systrace_policy_table __rcu *policy;
+	u64 events;			/* wanted: 1 << enum systrace_type */
+	u32 watermark;
+	bool paused;
+
+	/* [E] Every event increments it. */
+	atomic64_t seq ____cacheline_aligned_in_smp;
+
+	/* Sleeping and waking: see wake.h. */
+	int need ____cacheline_aligned_in_smp;
+	unsigned long wake_flags;
+	struct irq_work wake_irq;
+	wait_queue_head_t wait;
+	struct hrtimer timer;
+	u64 due;			/* events up to this seq have waited for latency_us */
+	u32 latency_us;
+	atomic64_t wakeups;
+
+	struct mutex mutex;		/* serializes ioctls and the work below */
+	struct work_struct work;	/* tells losses; follows the last detach */
+	bool is_setup;			/* set once, last in SETUP, with release */
+	bool active;			/* holds the probes; under mutex */
+	bool ever_attached;
+
+	/* Attachments. Outside of the bucket locks. Probes take it. */
+	raw_spinlock_t lock;
+	struct list_head attachments;	/* RCU readable */
+	u32 epoch;			/* counts ATTACHes; under mutex */
+	u32 attached;
+	u32 attached_max;
+	u32 uncovered;
+	bool closing;
+
+	/* Memory, from SETUP on. */
+	u64 ring_bytes;
+	struct user_struct *user;	/* who is charged */
+	struct systrace_pages control;
+	struct systrace_pages header_pages;
+	struct systrace_header *header;
+	u64 *seen;
+
+	/* The control mapping: at most one. */
+	spinlock_t map_lock;
+	unsigned int control_maps;
+	struct mm_struct *consumer;	/* whose it is; compared, never followed */
+
+	struct file *file;		/* for its credentials: lives as long as we */
+	struct pid_namespace *pid_ns;	/* the opener's */
+	struct list_head node;		/* in the list of sessions, from SETUP on */
+};
+
+int systrace_session_create(struct systrace_session **out, struct file *file);
+void systrace_session_destroy(struct systrace_session *session);
+
+/* Under session->mutex, like all that ioctls call. */
+int systrace_session_setup(struct systrace_session *session, struct systrace_setup *setup);
+void systrace_session_pause(struct systrace_session *session);
+void systrace_session_resume(struct systrace_session *session);
+
+/*
+ * Run fn(session, cpu) where cpu's rings have no other writer: on that CPU with
+ * preemption off, or, if it is offline, here. Sleeps.
+ */
+void systrace_session_on_cpu(struct systrace_session *session, int cpu,
+			     void (*fn)(struct systrace_session *session, int cpu, void *arg),
+			     void *arg);
+
+int systrace_sessions_init(void);
+void systrace_sessions_exit(void);
+
+#endif

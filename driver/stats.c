@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched.h>
+
+#include "stats.h"
+
+/* One CPU's figures at one moment. */
+struct snapshot {
+	u64 recorded;
+	u64 lost[SYSTRACE_LOST_CAUSES];
+	u64 head;
+	u64 tail;
+};
+
+static void take(struct systrace_session *session, int cpu, void *arg)
+{
+	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
+	struct snapshot *shot = arg;
+
+	shot->recorded = c->recorded;
+	memcpy(shot->lost, c->lost, sizeof(shot->lost));
+	shot->head = c->writer.head;
+	systrace_writer_update(&c->writer);
+	shot->tail = c->writer.tail;
+}
+
+/*
+ * Count the records from tail to head. They stay what they are until the reader
+ * frees them and the writer comes around: then -EAGAIN. A tail that lies leads
+ * into the middle of a record: the sizes found there are only sizes.
+ */
+static int count_unread(struct systrace_session *session, int cpu, const struct snapshot *shot,
+			u64 *unread)
+{
+	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
+	const struct systrace_event *event;
+	u64 at = shot->tail;
+	u16 size;
+
+	*unread = 0;
+	while (at != shot->head) {
+		event = (void *)c->writer.bytes + (at & c->writer.mask & ~7ULL);
+		size = READ_ONCE(event->size);
+		if (size < sizeof(*event) || size > shot->head - at)
+			break;
+		*unread += READ_ONCE(event->type) != SYSTRACE_LOST;
+		at += size;
+		cond_resched();
+	}
+	smp_rmb();	/* the sizes, then the head */
+	return smp_load_acquire(&c->shared->head) - shot->tail > session->ring_bytes ? -EAGAIN : 0;
+}
+
+static void add_cpu(struct systrace_session *session, int cpu, struct systrace_stats *stats)
+{
+	struct snapshot shot;
+	u64 unread, lost = 0;
+	int cause, tries = 0;
+
+	do
+		systrace_session_on_cpu(session, cpu, take, &shot);
+	while (count_unread(session, cpu, &shot, &unread) && tries++ < 16);
+	for (cause = 0; cause < SYSTRACE_LOST_CAUSES; cause++) {
+		stats->lost[cause] += shot.lost[cause];
+		lost += shot.lost[cause];
+	}
+	stats->made += shot.recorded + lost;
+	stats->delivered += shot.recorded - min(unread, shot.recorded);
+	stats->bytes += shot.head;
+}
+
+int systrace_stats_get(struct systrace_session *session, struct systrace_stats *stats)
+{
+	int cpu = stats->cpu;
+
+	lockdep_assert_held(&session->mutex);
+	if (cpu < -1 || cpu >= (int)nr_cpu_ids)
+		return -EINVAL;
+	memset((void *)stats + offsetof(struct systrace_stats, made), 0,
+	       sizeof(*stats) - offsetof(struct systrace_stats, made));
+	if (cpu >= 0) {
+		if (cpu_possible(cpu))
+			add_cpu(session, cpu, stats);
+		return 0;
+	}
+	for_each_possible_cpu(cpu)
+		add_cpu(session, cpu, stats);
+	raw_spin_lock(&session->lock);
+	stats->attached = session->attached;
+	stats->attached_max = session->attached_max;
+	stats->uncovered = session->uncovered;
+	raw_spin_unlock(&session->lock);
+	stats->wakeups = atomic64_read(&session->wakeups);
+	stats->seq = atomic64_read(&session->seq);
+	return 0;
+}

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched.h>
+
+#include "compat.h"
+#include "record.h"
+#include "wake.h"
+
+/*
+ * Probes run with preemption off, one of them under siglock with interrupts
+ * off, and wake_up takes locks that sleep on PREEMPT_RT: so all they do is set
+ * one of these and queue wake_irq. WAKE_ARMED: the timer runs, or is about to.
+ */
+enum { WAKE_READER, WAKE_TIMER, WAKE_WORK, WAKE_ARMED };
+
+static void request(struct systrace_session *session, int what)
+{
+	/* Ordered before the handler's test_and_clear by irq_work's own atomics. */
+	set_bit(what, &session->wake_flags);
+	irq_work_queue(&session->wake_irq);
+}
+
+void systrace_wake_reader(struct systrace_session *session)
+{
+	wake_up_interruptible_poll(&session->wait, EPOLLIN | EPOLLRDNORM);
+}
+
+static void count_and_wake(struct systrace_session *session)
+{
+	atomic64_inc(&session->wakeups);
+	systrace_wake_reader(session);
+}
+
+static void wake_irq(struct irq_work *irq)
+{
+	struct systrace_session *session = container_of(irq, struct systrace_session, wake_irq);
+
+	if (test_and_clear_bit(WAKE_TIMER, &session->wake_flags))
+		hrtimer_start(&session->timer, ns_to_ktime(session->latency_us * NSEC_PER_USEC),
+			      HRTIMER_MODE_REL_SOFT);
+	if (test_and_clear_bit(WAKE_READER, &session->wake_flags))
+		count_and_wake(session);
+	if (test_and_clear_bit(WAKE_WORK, &session->wake_flags))
+		schedule_work(&session->work);
+}
+
+/* Start the timer once; it covers all events whose seq was taken before it fires. */
+static void arm(struct systrace_session *session)
+{
+	if (!test_and_set_bit(WAKE_ARMED, &session->wake_flags))
+		request(session, WAKE_TIMER);
+}
+
+static enum hrtimer_restart timer_fired(struct hrtimer *timer)
+{
+	struct systrace_session *session = container_of(timer, struct systrace_session, timer);
+
+	/*
+	 * First this, then seq: an event that finds the timer armed took its seq
+	 * before, so that it is due now.
+	 */
+	clear_bit(WAKE_ARMED, &session->wake_flags);
+	smp_mb__after_atomic();
+	WRITE_ONCE(session->due, atomic64_read(&session->seq));
+	count_and_wake(session);
+	return HRTIMER_NORESTART;
+}
+
+static bool reaches_watermark(struct systrace_session *session, struct systrace_cpu *cpu)
+{
+	u64 unread = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->writer.shared_tail);
+
+	return cpu->writer.bytes && unread >= session->watermark;
+}
+
+void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu *cpu)
+{
+	if (session->watermark && !reaches_watermark(session, cpu)) {
+		arm(session);
+		return;
+	}
+	if (xchg(&session->need, 0))
+		request(session, WAKE_READER);
+}
+
+/*
+ * The caller has counted the loss. Either it sees `need`, or poll, which sets
+ * need before it looks for losses, sees the count.
+ */
+void systrace_wake_loss(struct systrace_session *session)
+{
+	smp_mb();
+	if (READ_ONCE(session->need))
+		request(session, WAKE_WORK);
+}
+
+void systrace_wake_work(struct systrace_session *session)
+{
+	request(session, WAKE_WORK);
+}
+
+static bool watermark_met(struct systrace_session *session)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		if (reaches_watermark(session, per_cpu_ptr(session->cpus, cpu)))
+			return true;
+	return false;
+}
+
+__poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
+			    struct poll_table_struct *table)
+{
+	bool gone;
+	u64 seq, seen;
+
+	poll_wait(file, &session->wait, table);
+	WRITE_ONCE(session->need, 1);
+	smp_mb();	/* [F] */
+	/* Before seq: whatever tasks that are gone by now have made is in seq. */
+	gone = session->ever_attached && !smp_load_acquire(&session->attached);
+	seq = atomic64_read(&session->seq);
+	seen = READ_ONCE(*session->seen);
+	if (seq == seen) {
+		if (systrace_record_untold(session)) {
+			schedule_work(&session->work);
+			return 0;
+		}
+		return gone ? EPOLLHUP : 0;
+	}
+	if (!session->watermark || gone || (s64)(READ_ONCE(session->due) - seen) > 0 ||
+	    watermark_met(session))
+		return EPOLLIN | EPOLLRDNORM;
+	arm(session);
+	return 0;
+}
+
+void systrace_wake_init(struct systrace_session *session)
+{
+	init_waitqueue_head(&session->wait);
+	init_irq_work(&session->wake_irq, wake_irq);
+	hrtimer_setup(&session->timer, timer_fired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+}
+
+/* No task is attached any more, so nothing is requested anew but by session->work. */
+void systrace_wake_stop(struct systrace_session *session)
+{
+	irq_work_sync(&session->wake_irq);
+	cancel_work_sync(&session->work);
+	irq_work_sync(&session->wake_irq);
+	hrtimer_cancel(&session->timer);
+}

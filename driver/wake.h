@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Sleeping without lost wake-ups and without a fence for each event. The letters
+ * are those of <systrace/ring.h>.
+ *
+ * need is 1 from poll until a writer claims it, so there is at most one wake-up
+ * for a sleep. It stays 1 also when poll says readable: edge-triggered epoll
+ * does not poll again before it sleeps.
+ */
+#ifndef SYSTRACE_WAKE_H
+#define SYSTRACE_WAKE_H
+
+#include <linux/compiler.h>
+#include <linux/poll.h>
+
+#include "session.h"
+
+void systrace_wake_init(struct systrace_session *session);
+void systrace_wake_stop(struct systrace_session *session);
+
+/* Out of line: somebody sleeps, or may be about to. */
+void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu *cpu);
+
+/* [G] After publishing an event whose increment of seq [E] was fully ordered. Any context. */
+static inline void systrace_wake_check(struct systrace_session *session, struct systrace_cpu *cpu)
+{
+	if (unlikely(READ_ONCE(session->need)))
+		systrace_wake_needed(session, cpu);
+}
+
+/* After counting a loss: a sleeping reader is to be told. Any context. */
+void systrace_wake_loss(struct systrace_session *session);
+
+/* After the last task is gone: session->work has something to do. Any context. */
+void systrace_wake_work(struct systrace_session *session);
+
+/* Process context. */
+void systrace_wake_reader(struct systrace_session *session);
+
+__poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
+			    struct poll_table_struct *table);
+
+#endif

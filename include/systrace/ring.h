@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * systrace: the ring, both ends of it
+ *
+ * One source for the kernel module, which writes, and for user space, which
+ * reads (and in tests also writes). A ring has one writer, a probe on the
+ * ring's CPU with preemption off, and one reader, any thread.
+ *
+ * Positions (head, tail) are free-running byte counts: they are compared by
+ * difference only, and their place in the ring is their value & mask. Since the
+ * bytes are mapped twice in a row, a record that starts anywhere in the ring is
+ * contiguous.
+ *
+ * What is shared: `head`, which the writer alone stores (the mapping is
+ * read-only to the reader), and `tail`, which the reader alone stores. The
+ * writer keeps its own head and never reads the shared one back. It takes a
+ * tail for nothing but "how much is free", and only after a check, so that a
+ * reader that lies loses its own events and does no other harm.
+ *
+ * THE ORDERING TABLE
+ *
+ *	writer (kernel)				reader (user)
+ *
+ *	    write the record			    load head, acquire	  [B]
+ *	[A] store head, release			    read the records
+ *	    ...					    ...
+ *	[C] load tail, acquire			    store tail, release	  [D]
+ *	    write over what was freed
+ *
+ *	writer (kernel)				poll (kernel, for the reader)
+ *
+ *	[E] seq = ++session.seq, fully		    need = 1
+ *	    ordered				    full barrier	  [F]
+ *	    write, [A]				    compare session.seq
+ *	[G] load need				    with seen; sleep if equal
+ *
+ * A pairs with B: who sees the head sees the records before it. Without it, a
+ * reader could read what was in the ring a lap ago.
+ * D pairs with C: who sees the tail knows that the reader is done with what is
+ * before it. Without it, a record could change under a reader's eyes.
+ * E pairs with F: either poll sees the new seq and does not sleep, or the
+ * writer, whose load G comes after its increment E, sees `need` and wakes it.
+ * E is the one atomic read-modify-write on the way of an event. It also gives
+ * the total order, and it tells the reader that an event is under way: seq n
+ * read and n + 1 not there yet means "wait a moment", never "skip".
+ *
+ * E, F and G are in driver/wake.h, the rest is here. None of them is a bare
+ * fence, except F, which is on nobody's fast path.
+ */
+#ifndef SYSTRACE_RING_H
+#define SYSTRACE_RING_H
+
+#include <systrace/uapi.h>
+
+#ifdef __KERNEL__
+#include <asm/barrier.h>
+#define systrace_load_acquire(p)	smp_load_acquire(p)
+#define systrace_store_release(p, v)	smp_store_release(p, v)
+#else
+/* Tests define SYSTRACE_RELEASE or SYSTRACE_ACQUIRE weaker, to be caught. */
+#ifndef SYSTRACE_RELEASE
+#define SYSTRACE_RELEASE	__ATOMIC_RELEASE
+#endif
+#ifndef SYSTRACE_ACQUIRE
+#define SYSTRACE_ACQUIRE	__ATOMIC_ACQUIRE
+#endif
+#define systrace_load_acquire(p)	__atomic_load_n(p, SYSTRACE_ACQUIRE)
+#define systrace_store_release(p, v)	__atomic_store_n(p, v, SYSTRACE_RELEASE)
+#endif
+
+/* Kept free in every ring, so that a loss can always be told. */
+#define SYSTRACE_RING_RESERVE	sizeof(struct systrace_lost)
+
+/* ------------------------------------------------------------ the writer --- */
+
+struct systrace_writer {
+	unsigned char *bytes;	/* mapped twice in a row */
+	__u64 mask;		/* ring bytes - 1 */
+	__u64 head;		/* the true one */
+	__u64 tail;		/* the last that passed the check: head - tail <= mask + 1 */
+	__u64 *shared_head;	/* the reader's view of head */
+	const __u64 *shared_tail; /* the reader's word */
+};
+
+/* An empty ring that begins at *shared_head; one that never has room if bytes is NULL. */
+static inline void systrace_writer_init(struct systrace_writer *w, void *bytes, __u64 size,
+					__u64 *shared_head, const __u64 *shared_tail)
+{
+	w->bytes = (unsigned char *)bytes;
+	w->mask = bytes ? size - 1 : ~(__u64)0;	/* a size of 0 to all below */
+	w->head = w->tail = *shared_head;
+	w->shared_head = shared_head;
+	w->shared_tail = shared_tail;
+}
+
+static inline __u64 systrace_writer_free(const struct systrace_writer *w)
+{
+	return w->mask + 1 - (w->head - w->tail);
+}
+
+/* [C] Take the reader's tail if it can be true: not before tail - ring bytes, not past head. */
+static inline void systrace_writer_update(struct systrace_writer *w)
+{
+	__u64 tail = systrace_load_acquire(w->shared_tail);
+
+	if (w->head - tail <= w->mask + 1)
+		w->tail = tail;
+}
+
+/*
+ * Room for a record of `size` bytes, a multiple of 8, that leaves `spare` bytes
+ * free; or NULL. Nothing is written until systrace_writer_publish.
+ */
+static inline void *systrace_writer_reserve(struct systrace_writer *w, __u64 size, __u64 spare)
+{
+	if (__builtin_expect(systrace_writer_free(w) < size + spare, 0)) {
+		if (!w->bytes)
+			return (void *)0;
+		systrace_writer_update(w);
+		if (systrace_writer_free(w) < size + spare)
+			return (void *)0;
+	}
+	return w->bytes + (w->head & w->mask);
+}
+
+/* [A] The record of `size` bytes, written where reserve said, can be read. */
+static inline void systrace_writer_publish(struct systrace_writer *w, __u64 size)
+{
+	w->head += size;
+	systrace_store_release(w->shared_head, w->head);
+}
+
+/* ------------------------------------------------------------ the reader --- */
+
+struct systrace_reader {
+	const unsigned char *bytes;	/* mapped twice in a row */
+	__u64 mask;			/* ring bytes - 1 */
+	__u64 head;			/* as far as known to be readable */
+	__u64 tail;			/* read up to here */
+	const __u64 *shared_head;
+	__u64 *shared_tail;
+};
+
+/* Starts where the last reader of this ring left off. */
+static inline void systrace_reader_init(struct systrace_reader *r, const void *bytes, __u64 size,
+					const __u64 *shared_head, __u64 *shared_tail)
+{
+	r->bytes = (const unsigned char *)bytes;
+	r->mask = size - 1;
+	r->head = r->tail = *shared_tail;
+	r->shared_head = shared_head;
+	r->shared_tail = shared_tail;
+}
+
+/* The next record, or NULL if there is none yet; valid until it is released. */
+static inline const struct systrace_event *systrace_reader_peek(struct systrace_reader *r)
+{
+	if (r->tail == r->head) {
+		r->head = systrace_load_acquire(r->shared_head);	/* [B] */
+		if (r->tail == r->head)
+			return (const struct systrace_event *)0;
+	}
+	return (const struct systrace_event *)(const void *)(r->bytes + (r->tail & r->mask));
+}
+
+/* Step over a record that peek gave. It stays valid until the release. */
+static inline void systrace_reader_advance(struct systrace_reader *r,
+					   const struct systrace_event *event)
+{
+	r->tail += event->size;
+}
+
+/* [D] Give back everything stepped over. */
+static inline void systrace_reader_release(struct systrace_reader *r)
+{
+	systrace_store_release(r->shared_tail, r->tail);
+}
+
+#endif

@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * systrace: the kernel ABI of /dev/systrace
+ *
+ * THE CONTRACT
+ *
+ * A session is one open file of /dev/systrace: SETUP fixes its shape, ATTACH
+ * names the tasks it follows, their children follow by themselves, and every
+ * event goes into a ring of the CPU it happened on. The session ends with its
+ * last descriptor and mapping; what it traced runs on as if nothing had been.
+ *
+ *	fd = open("/dev/systrace", O_RDWR | O_CLOEXEC)
+ *	ioctl(fd, SYSTRACE_IOC_SETUP, &setup)		sizes and offsets come back
+ *	control = mmap(setup.control_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+ *		       setup.control_offset)
+ *	header = mmap(setup.data_size, PROT_READ, MAP_SHARED, setup.data_offset)
+ *	ioctl(fd, SYSTRACE_IOC_ATTACH, &attach)
+ *	read the rings; poll(fd) when there is nothing to read
+ *
+ * Order. Each event carries `seq`. A session's seqs are 1, 2, 3 ..., dense
+ * over all CPUs, and consistent with program order and with causality. Within
+ * a ring seq only rises, so the total order is a merge: the event n + 1 is at
+ * the front of some ring, or is just being written there.
+ *
+ * Mapping. Two ranges, because one mapping has one protection. *Control* is
+ * read-write: the tail of each ring and `seen`, the last seq consumed. It can
+ * be mapped in one address space at a time, which is then the session's
+ * consumer. *Data* is read-only: struct systrace_header, one struct
+ * systrace_ring for each CPU, and the rings' bytes, each ring twice in a row so
+ * that no record straddles its end. Follow the offsets that the header gives;
+ * do not compute your own. A range is mapped whole, shared, without execute
+ * permission, and stays whole and where it is until it is unmapped whole; it is
+ * not inherited by fork, not dumped in a core, not reachable through
+ * /proc/PID/mem.
+ *
+ * Reading. Positions are free-running 64-bit byte counts, compared by
+ * difference only; a position's place is its value modulo ring_bytes. Load
+ * `head` with acquire, use the records between your tail and it in place, store
+ * the new tail with release. <systrace/ring.h> has it in a few lines.
+ * The kernel trusts nothing in the control range: a wrong tail loses the
+ * session's own events, a wrong `seen` costs it its own wake-ups, nothing more.
+ *
+ * Sleeping. Store `seen`, then poll: the kernel compares it with the last seq
+ * begun. poll reports POLLIN when there is, or in a moment will be, something
+ * to read, and POLLHUP when everything is read and no task is attached any
+ * more (not before the first ATTACH).
+ *
+ * Loss. When a ring is full, a session that drops counts the events that do not
+ * fit; they take no seq. Before that CPU's next record, and at the latest when
+ * the session is paused, loses its last task, or its reader is about to sleep,
+ * a LOST record tells their number and cause. Always: events made = delivered +
+ * lost, to the event. LOST records are not counted as made.
+ *
+ * Growth. Every structure begins with its own size in bytes, as the caller
+ * compiled it, and grows only at its end. A shorter one than the driver's is
+ * taken as if zeros followed; a longer one is taken if what the driver does not
+ * know is zero (E2BIG otherwise), and the answer fills as much as both know,
+ * then zeros. Unknown flags and non-zero reserved fields are EINVAL. Records
+ * grow at their end, too: step by `size`, and skip types you do not know.
+ *
+ * Errors. Each ioctl and mmap lists its own below, with the condition. In
+ * addition each ioctl can fail with:
+ *	EFAULT	the structure, or something it points to, cannot be accessed
+ *	EINVAL	`size` is smaller than the first version of the structure, an
+ *		unknown flag is set, or a reserved field is not zero
+ *	E2BIG	the structure is larger than the driver's and what follows is
+ *		not zero, or `size` is larger than a page
+ *	EINTR	a signal arrived while another ioctl of this session went on
+ *	ENOTTY	there is no such ioctl
+ * An ioctl that fails has had no effect.
+ *
+ * Threads. Any thread of any process that has the descriptor may make any call
+ * at any time; the driver serializes. One thread at a time reads a ring.
+ *
+ * The layout is the same for 32- and 64-bit programs.
+ */
+#ifndef SYSTRACE_UAPI_H
+#define SYSTRACE_UAPI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define SYSTRACE_DEVICE		"/dev/systrace"
+#define SYSTRACE_ABI_VERSION	1
+#define SYSTRACE_MAGIC		0x6563617274737973ULL	/* "systrace" */
+
+#define SYSTRACE_COMM_BYTES	16	/* a task's name, NUL included */
+#define SYSTRACE_FILE_BYTES	1024	/* the longest file name kept, NUL included */
+#define SYSTRACE_ARGS		6	/* the most arguments a system call has */
+
+/* ------------------------------------------------------------- records --- */
+
+enum systrace_type {
+	SYSTRACE_ENTER	= 1,	/* struct systrace_enter */
+	SYSTRACE_RETURN	= 2,	/* struct systrace_return */
+	SYSTRACE_TASK	= 3,	/* struct systrace_task */
+	SYSTRACE_FORK	= 4,	/* struct systrace_fork */
+	SYSTRACE_EXEC	= 5,	/* struct systrace_exec */
+	SYSTRACE_EXIT	= 6,	/* struct systrace_exit */
+	SYSTRACE_SIGNAL	= 7,	/* struct systrace_signal */
+	SYSTRACE_LOST	= 8,	/* struct systrace_lost */
+	SYSTRACE_DETACH	= 9	/* struct systrace_detach */
+};
+
+/* systrace_event.flags: the ABI of an ENTER or RETURN; neither is x86-64 */
+#define SYSTRACE_FLAG_I386	0x01
+#define SYSTRACE_FLAG_X32	0x02
+
+/*
+ * What every record begins with. 8-byte aligned, never straddling the end of
+ * the ring. tid, tgid and ppid are numbers of the pid namespace that opened the
+ * session, 0 for what it cannot see. A tid can be used again after its EXIT;
+ * the seq of a FORK or TASK names the task for good.
+ */
+struct systrace_event {
+	__u16	size;	/* of the whole record in bytes, a multiple of 8 */
+	__u8	type;	/* enum systrace_type */
+	__u8	flags;
+	__u32	tid;	/* the task it is about; 0 for a LOST without one */
+	__u64	seq;
+	__u64	time;	/* by the session's clock, see struct systrace_header */
+};
+
+/*
+ * A system call is entered. nr is the number as the kernel took it, also one
+ * that no call has, also a negative one; of an x32 call, less its marker bit
+ * 0x40000000. nargs says how many of args there are: those that the call really
+ * has (all 6 for an unknown number), or fewer if a policy asks for fewer.
+ *
+ * A call that never returns (exit, a kill in mid-call) has no RETURN. One that
+ * seccomp refused has no ENTER. The ABI is that of the moment: an execve may
+ * be entered in one and return in another.
+ */
+struct systrace_enter {
+	struct systrace_event event;
+	__s32	nr;
+	__u32	nargs;
+	__u64	args[SYSTRACE_ARGS];	/* the record ends after nargs of them */
+};
+
+/*
+ * A system call returns. result is what the program gets, or for a call that
+ * will be started again, the kernel's own -512 to -516. A child of fork, vfork
+ * or clone begins with a RETURN of 0. After rt_sigreturn nr is -1, and result
+ * is the register that the signal had interrupted.
+ */
+struct systrace_return {
+	struct systrace_event event;
+	__s64	result;
+	__s32	nr;
+	__u32	reserved;
+};
+
+/* A task that was there when it was attached. The exe's path follows. */
+struct systrace_task {
+	struct systrace_event event;
+	__u32	tgid;
+	__u32	ppid;		/* the parent's tgid */
+	__u64	start_time;	/* CLOCK_BOOTTIME, nanoseconds */
+	char	comm[SYSTRACE_COMM_BYTES];
+	/* char exe[]: NUL-terminated, "" if the task has none */
+};
+
+/* A task, the parent, made another one, which is attached from its start. */
+struct systrace_fork {
+	struct systrace_event event;
+	__u32	child;		/* its tid */
+	__u32	tgid;		/* its tgid: the parent's own for a thread */
+	__u64	clone_flags;
+};
+
+/*
+ * A task runs a new program. oldtid differs from tid if a thread other than the
+ * leader did it and took over the leader's number. The file's name follows, as
+ * the kernel was given it (the script, for a script), cut if it is too long.
+ */
+struct systrace_exec {
+	struct systrace_event event;
+	__u32	oldtid;
+	__u32	reserved;
+	char	comm[SYSTRACE_COMM_BYTES];
+	/* char file[]: NUL-terminated */
+};
+
+/* A task ends; nothing more of it follows. code is as wait(2) gives it. */
+struct systrace_exit {
+	struct systrace_event event;
+	__u32	code;
+	__u32	reserved;
+};
+
+/* A signal is delivered: handled by a function or by its default action. */
+struct systrace_signal {
+	struct systrace_event event;
+	__s32	signo;
+	__s32	code;		/* si_code; SI_KERNEL if the kernel sent it without one */
+};
+
+enum systrace_cause {
+	SYSTRACE_LOST_FULL	= 0,	/* the ring was full */
+	SYSTRACE_LOST_NO_RING	= 1,	/* the CPU has no ring: no memory when it came up */
+	SYSTRACE_LOST_CHILD	= 2,	/* no memory to follow a child; tid names it,
+					 * count is 1 (0 and more if that was lost, too) */
+	SYSTRACE_LOST_CAUSES	= 8	/* places kept in struct systrace_stats */
+};
+
+/*
+ * Events that were made on a CPU but not recorded, at some moment between this
+ * record's two neighbours in that CPU's ring.
+ */
+struct systrace_lost {
+	struct systrace_event event;
+	__u64	count;
+	__u32	cause;		/* enum systrace_cause */
+	__u32	cpu;
+};
+
+enum systrace_reason {
+	SYSTRACE_DETACH_ASKED	= 0,	/* the DETACH ioctl */
+	SYSTRACE_DETACH_EXITING	= 1,	/* it was exiting while it was attached */
+	SYSTRACE_DETACH_EXEC	= 2	/* it runs a program that this session may not trace */
+};
+
+/* A task is no longer followed, though it has not ended. */
+struct systrace_detach {
+	struct systrace_event event;
+	__u32	reason;		/* enum systrace_reason */
+	__u32	reserved;
+};
+
+/* ------------------------------------------------------------- mapping --- */
+
+enum systrace_clock {
+	SYSTRACE_CLOCK_MONOTONIC = 0	/* times are CLOCK_MONOTONIC nanoseconds */
+};
+
+/*
+ * At the start of the data range. Offsets are in bytes; those of rings and
+ * bytes count from the start of the data range, those of tails and seen from
+ * the start of the control range. Written by the kernel; constant but for
+ * attached, waiters and the clock.
+ *
+ * A time t of an event is CLOCK_MONOTONIC nanoseconds by
+ *	clock_ns + (((t - clock_cycles) * clock_mult) >> clock_shift)
+ * with the product in 128 bits; clock_count is odd while the four change, and
+ * whoever reads them reads it before and after. For SYSTRACE_CLOCK_MONOTONIC
+ * the formula gives t itself. Times never fall within a ring; between two rings
+ * they may, so order is seq's business alone.
+ */
+struct systrace_header {
+	__u64	magic;		/* SYSTRACE_MAGIC */
+	__u32	abi_version;	/* SYSTRACE_ABI_VERSION */
+	__u32	header_size;	/* sizeof(struct systrace_header) of the driver */
+	__u32	nr_rings;	/* CPUs that this machine can have */
+	__u32	ring_size;	/* sizeof(struct systrace_ring) of the driver */
+	__u64	ring_bytes;	/* of one ring: a power of two */
+	__u64	rings;		/* offset of CPU 0's struct systrace_ring ... */
+	__u64	rings_stride;	/* ... and the distance to the next CPU's */
+	__u64	bytes;		/* offset of CPU 0's bytes ... */
+	__u64	bytes_stride;	/* ... and the distance to the next CPU's */
+	__u64	tails;		/* offset of CPU 0's tail, a __u64 ... */
+	__u64	tails_stride;	/* ... and the distance to the next CPU's */
+	__u64	seen;		/* offset of seen, a __u64 */
+	__u32	clock;		/* enum systrace_clock */
+	__u32	clock_count;
+	__u64	clock_cycles;
+	__u64	clock_ns;
+	__u32	clock_mult;
+	__u32	clock_shift;
+	__u64	reserved[1];
+	__u32	attached;	/* tasks attached now */
+	__u32	waiters;	/* tasks that wait for room: KICK after freeing some */
+	__u64	reserved2[7];
+};
+
+/* One for each CPU, on cache lines of its own. Written by the kernel. */
+struct systrace_ring {
+	__u64	head;		/* end of what can be read: load with acquire */
+	__u64	lost;		/* events lost on this CPU so far */
+	__u64	oldest;		/* overwrite: start of the oldest whole record */
+	__u64	overwritten;	/* overwrite: the last seq that was overwritten */
+	__u32	present;	/* 1: there are bytes behind it. Touch none before. */
+	__u32	reserved;
+	__u64	reserved2[11];
+};
+
+/* -------------------------------------------------------------- ioctls --- */
+
+/*
+ * The numbers leave out the structures' sizes, so that they outlive growth.
+ */
+#define SYSTRACE_IOC_INFO	_IO(0xd5, 0)	/* struct systrace_info */
+#define SYSTRACE_IOC_SETUP	_IO(0xd5, 1)	/* struct systrace_setup */
+#define SYSTRACE_IOC_POLICY	_IO(0xd5, 2)	/* struct systrace_policy */
+#define SYSTRACE_IOC_ATTACH	_IO(0xd5, 3)	/* struct systrace_attach_args */
+#define SYSTRACE_IOC_DETACH	_IO(0xd5, 4)	/* struct systrace_detach_args */
+#define SYSTRACE_IOC_PAUSE	_IO(0xd5, 5)	/* struct systrace_op */
+#define SYSTRACE_IOC_RESUME	_IO(0xd5, 6)	/* struct systrace_op */
+#define SYSTRACE_IOC_KICK	_IO(0xd5, 7)	/* struct systrace_op */
+#define SYSTRACE_IOC_STATS	_IO(0xd5, 8)	/* struct systrace_stats */
+
+/* open(2) of the device:
+ *	ENOENT	there is no device node: the module is not loaded
+ *	EACCES	the node's permissions do not admit the caller
+ *	ENOMEM	no memory
+ */
+
+/* INFO: what this driver and this machine can do. Before or after SETUP. */
+
+#define SYSTRACE_FEATURE_DROP		(1ULL << 0)	/* policies for a full ring */
+#define SYSTRACE_FEATURE_OVERWRITE	(1ULL << 1)
+#define SYSTRACE_FEATURE_BLOCK		(1ULL << 2)
+#define SYSTRACE_FEATURE_I386		(1ULL << 3)	/* the kernel runs i386 programs */
+#define SYSTRACE_FEATURE_X32		(1ULL << 4)	/* it was built with x32 calls */
+
+struct systrace_info {
+	__u32	size;
+	__u32	abi_version;	/* out: SYSTRACE_ABI_VERSION of the driver */
+	__u64	features;	/* out: SYSTRACE_FEATURE_* */
+	__u64	events;		/* out: 1 << TYPE for each record type it can write */
+	__u64	ring_bytes_min;	/* out */
+	__u64	ring_bytes_max;	/* out */
+	__u32	nr_rings;	/* out: CPUs that this machine can have */
+	__u32	clock;		/* out: enum systrace_clock */
+};
+
+/*
+ * SETUP: once in a session, before anything but INFO and POLICY.
+ *	EBUSY	the session is set up already
+ *	EINVAL	ring_bytes is no power of two, or outside INFO's bounds; full,
+ *		an event or the watermark is not as said below
+ *	EOPNOTSUPP  this driver, or this kernel, does not have that `full`
+ *	ENOMEM	no memory, or RLIMIT_MEMLOCK plus the module's allowance for
+ *		each user (parameter memlock_kib) are used up
+ */
+enum systrace_full {
+	SYSTRACE_FULL_DROP	= 0,	/* events that do not fit are lost, and counted */
+	SYSTRACE_FULL_OVERWRITE	= 1,	/* the oldest give way: a flight recorder */
+	SYSTRACE_FULL_BLOCK	= 2	/* the traced tasks wait for the reader */
+};
+
+struct systrace_setup {
+	__u32	size;
+	__u32	flags;		/* 0 */
+	__u64	ring_bytes;	/* of each CPU's ring */
+	__u64	events;		/* 1 << TYPE for each wanted; 0: all. LOST always comes. */
+	__u32	full;		/* enum systrace_full */
+	__u32	timeout_ms;	/* of a wait in BLOCK; 0 with the others */
+	__u32	watermark;	/* bytes in one ring that wake the reader; 0: any
+				 * event does. At most half of ring_bytes. */
+	__u32	latency_us;	/* with a watermark: wake it this long after an event
+				 * all the same, 50 to 10,000,000; 0 without one */
+	__u64	control_offset;	/* out: what to mmap */
+	__u64	control_size;
+	__u64	data_offset;
+	__u64	data_size;
+};
+
+/*
+ * mmap(2) of the two ranges:
+ *	EBADFD	before SETUP
+ *	EINVAL	not exactly one of the two ranges; or private
+ *	EACCES	data writable, or either executable (also by the personality
+ *		READ_IMPLIES_EXEC); or the descriptor is not open for both
+ *		reading and writing
+ *	EBUSY	control is mapped already
+ * and of what is mapped: mprotect(2) to more than mmap would have granted is
+ * EACCES; mprotect and munmap of a part EINVAL; mremap(2) to grow or duplicate
+ * EFAULT, to move or to shrink EINVAL; madvise(MADV_DOFORK) EINVAL.
+ */
+
+/*
+ * POLICY: which system calls are recorded, and how much of them. In the
+ * beginning all are, whole. Replaces the previous policy as one: a call sees
+ * the old rules or the new ones. The rules are applied in their order, so that
+ * a later one wins; what none of them names is not recorded.
+ *	EINVAL	nr_rules is above SYSTRACE_RULES_MAX; a rule has an unknown abi
+ *		or record bit, nargs above 6 other than SYSTRACE_NARGS_ALL, or
+ *		first and last are not -1 <= first <= last <= SYSTRACE_NR_MAX
+ *	ENOMEM	no memory
+ */
+#define SYSTRACE_ABI_X86_64	0x1
+#define SYSTRACE_ABI_I386	0x2
+#define SYSTRACE_ABI_X32	0x4
+#define SYSTRACE_RECORD_ENTER	0x1
+#define SYSTRACE_RECORD_RETURN	0x2
+#define SYSTRACE_NARGS_ALL	0xff
+#define SYSTRACE_NR_OTHER	(-1)	/* every number outside 0 .. SYSTRACE_NR_MAX */
+#define SYSTRACE_NR_MAX		1023
+#define SYSTRACE_RULES_MAX	4096
+
+struct systrace_rule {
+	__u8	abi;		/* SYSTRACE_ABI_*, one or more */
+	__u8	record;		/* SYSTRACE_RECORD_*, or 0 for neither */
+	__u8	nargs;		/* at most so many arguments; or SYSTRACE_NARGS_ALL */
+	__u8	reserved;
+	__s32	first;		/* these numbers, both included */
+	__s32	last;
+};
+
+struct systrace_policy {
+	__u32	size;
+	__u32	flags;		/* 0 */
+	__u64	rules;		/* pointer to an array of struct systrace_rule */
+	__u32	nr_rules;
+	__u32	reserved;
+};
+
+/*
+ * ATTACH: follow tasks. Both the opener of the session and the caller must be
+ * allowed to: with CAP_SYS_PTRACE over the task's user namespace (or
+ * CAP_PERFMON in the first one), or as the same user, if the task is dumpable
+ * and has no capability that they lack.
+ *	EBADFD	before SETUP
+ *	ESRCH	there is no such task, or it has ended
+ *	EPERM	that task may not be traced
+ *	EINVAL	unknown mode; pid not positive (not 0, with EXEC); a kernel
+ *		thread
+ *	EEXIST	all that is named is attached to this session already
+ *	ENOMEM	no memory
+ * In a tree, descendants that may not be traced are passed over.
+ */
+enum systrace_attach_mode {
+	SYSTRACE_ATTACH_TREE	= 0,	/* the process pid, all its threads, all its
+					 * descendants, and whatever they will fork */
+	SYSTRACE_ATTACH_TASK	= 1,	/* that one task (thread), no child of it */
+	SYSTRACE_ATTACH_EXEC	= 2	/* the calling task, from its next successful
+					 * execve on, and whatever that will fork */
+};
+
+struct systrace_attach_args {
+	__u32	size;
+	__u32	flags;		/* 0 */
+	__u32	mode;		/* enum systrace_attach_mode */
+	__s32	pid;		/* in the opener's pid namespace; 0 with EXEC */
+	__u32	attached;	/* out: how many tasks */
+	__u32	reserved;
+};
+
+/*
+ * DETACH: follow them no more. Each gets a DETACH record.
+ *	EBADFD	before SETUP
+ *	ESRCH	no such task is attached
+ *	EINVAL	unknown mode; pid not positive (not 0, with ALL)
+ */
+enum systrace_detach_mode {
+	SYSTRACE_DETACH_TREE	= 0,	/* pid's process and its descendants */
+	SYSTRACE_DETACH_TASK	= 1,	/* that one task */
+	SYSTRACE_DETACH_ALL	= 2	/* every one; also if there is none */
+};
+
+struct systrace_detach_args {
+	__u32	size;
+	__u32	flags;		/* 0 */
+	__u32	mode;		/* enum systrace_detach_mode */
+	__s32	pid;		/* in the opener's pid namespace; 0 with ALL */
+	__u32	detached;	/* out: how many tasks */
+	__u32	reserved;
+};
+
+/*
+ * PAUSE: make no more events, while tasks come and go as before (who comes has
+ * no FORK). On return all that was made can be read, LOST records included.
+ * RESUME: make events again. KICK: wake the tasks that wait for room; nothing
+ * to do where no task waits. PAUSE when paused and RESUME when not are fine.
+ *	EBADFD	before SETUP
+ */
+struct systrace_op {
+	__u32	size;
+	__u32	flags;		/* 0 */
+};
+
+/*
+ * STATS: of one CPU, or of the session. Exact when paused or when nothing
+ * attached runs; else each CPU's figures agree with one another.
+ * made = delivered + (recorded and not yet read) + all of lost.
+ *	EBADFD	before SETUP
+ *	EINVAL	cpu is neither -1 nor below INFO's nr_rings
+ */
+struct systrace_stats {
+	__u32	size;
+	__s32	cpu;		/* in: -1 for the session */
+	__u64	made;		/* out: events, LOST records not counted */
+	__u64	delivered;	/* as far as tails tell */
+	__u64	lost[SYSTRACE_LOST_CAUSES];	/* by enum systrace_cause */
+	__u64	bytes;		/* written into rings */
+	__u64	blocked;	/* times that tasks waited for room ... */
+	__u64	blocked_ns;	/* ... and for how long in all */
+	__u64	timeouts;	/* waits that ended by timeout_ms */
+	__u64	wakeups;	/* of the reader; of the session only, as what follows */
+	__u64	seq;		/* the last given out */
+	__u32	attached;	/* tasks, now ... */
+	__u32	attached_max;	/* ... and at most */
+	__u32	covered;	/* tasks for which these rings lose nothing in BLOCK */
+	__u32	uncovered;	/* tasks that could not be followed */
+};
+
+#endif
