@@ -149,7 +149,15 @@ static struct systrace_ring *shared_ring(struct systrace_session *session, int c
 	       cpu * session->header->rings_stride;
 }
 
-/* Give a CPU its ring, unless it has one. */
+static void init_writer(struct systrace_session *session, int cpu)
+{
+	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
+
+	systrace_writer_init(&c->writer, c->pages.address, session->ring_bytes, &c->shared->head,
+			     shared_tail(session, cpu));
+}
+
+/* Give a CPU its ring, unless it has one. None of our probes runs on it. */
 static int add_ring(struct systrace_session *session, int cpu)
 {
 	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
@@ -162,7 +170,7 @@ static int add_ring(struct systrace_session *session, int cpu)
 				   cpu_to_node(cpu), true);
 	if (err)
 		return err;
-	c->writer.bytes = c->pages.address;
+	init_writer(session, cpu);
 	smp_store_release(&c->shared->present, 1);
 	return 0;
 }
@@ -222,11 +230,8 @@ static int add_header(struct systrace_session *session)
 	init_header(session, header);
 	session->seen = session->control.address + session->header->seen;
 	for_each_possible_cpu(cpu) {
-		struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
-
-		c->shared = shared_ring(session, cpu);
-		systrace_writer_init(&c->writer, NULL, session->ring_bytes, &c->shared->head,
-				     shared_tail(session, cpu));
+		per_cpu_ptr(session->cpus, cpu)->shared = shared_ring(session, cpu);
+		init_writer(session, cpu);
 	}
 	return 0;
 }
