@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "dump.h"
+
+#define WATERMARK	(64 << 10)	/* bytes: enough for a big write */
+#define LATENCY_US	20000		/* what a person does not notice */
+#define BLOCK_MS	1000		/* longest wait of a traced task with -F block */
+
+static const char usage[] =
+"usage: systrace-dump [OPTION]... [--] CMD [ARG]...\n"
+"       systrace-dump [OPTION]... -p PID\n"
+"\n"
+"Print the system calls and the life of CMD and all its descendants, a line for\n"
+"each event, in exact order.\n"
+"\n"
+"  -o FILE      write the events to FILE, not to standard output\n"
+"  -b BYTES     size of each CPU's ring: a power of two, may end in K or M\n"
+"  -F POLICY    when a ring is full: drop (the default), overwrite or block\n"
+"  -p PID       trace this process and all its descendants; may be repeated\n"
+"  -e NAME,...  only these system calls; may be repeated\n"
+"  -h, --help   show this\n"
+"\n"
+"It ends, with CMD's exit status, when none of these tasks is left. With -p alone,\n"
+"Ctrl-C ends it and leaves what it traced running. Its own failures exit with 125,\n"
+"126 if CMD cannot be executed, 127 if it is not found.\n";
+
+static void bad_usage(void) __attribute__((noreturn));
+static void bad_usage(void)
+{
+	fputs(usage, stderr);
+	exit(DUMP_FAILED);
+}
+
+static void *grow(void *array, size_t count, size_t size)
+{
+	array = reallocarray(array, count, size);
+	if (!array)
+		systrace_dump_die("%s", strerror(ENOMEM));
+	return array;
+}
+
+static uint64_t parse_bytes(const char *text)
+{
+	unsigned long long n;
+	unsigned shift = 0;
+	char *end;
+
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (*end == 'K' || *end == 'k')
+		shift = 10;
+	else if (*end == 'M' || *end == 'm')
+		shift = 20;
+	if (shift)
+		end++;
+	if (*text < '0' || *text > '9' || *end || errno || !n || n > ULLONG_MAX >> shift)
+		systrace_dump_die("-b %s: not a size; try 1M", text);
+	return n << shift;
+}
+
+static uint32_t parse_full(const char *text)
+{
+	static const char *const names[] = {
+		[SYSTRACE_FULL_DROP] = "drop",
+		[SYSTRACE_FULL_OVERWRITE] = "overwrite",
+		[SYSTRACE_FULL_BLOCK] = "block",
+	};
+
+	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	systrace_dump_die("-F %s: not a policy; there are drop, overwrite and block", text);
+}
+
+static void add_pid(struct systrace_dump_options *o, const char *text)
+{
+	char *end;
+	long pid;
+
+	errno = 0;
+	pid = strtol(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || pid < 1 || pid > INT_MAX)
+		systrace_dump_die("-p %s: not a process id", text);
+	o->pids = grow(o->pids, o->nr_pids + 1, sizeof(*o->pids));
+	o->pids[o->nr_pids++] = (pid_t)pid;
+}
+
+static void add_rule(struct systrace_dump_options *o, unsigned abi, int nr)
+{
+	o->rules = grow(o->rules, o->nr_rules + 1, sizeof(*o->rules));
+	o->rules[o->nr_rules++] = (struct systrace_rule){
+		.abi = (__u8)abi,
+		.record = SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN,
+		.nargs = SYSTRACE_NARGS_ALL,
+		.first = nr,
+		.last = nr,
+	};
+}
+
+/* A call is recorded in every ABI that has one of that name. */
+static void add_call(struct systrace_dump_options *o, const char *name)
+{
+	bool found = false;
+
+	for (unsigned abi = SYSTRACE_ABI_X86_64; abi <= SYSTRACE_ABI_X32; abi <<= 1) {
+		int nr = systrace_syscall_number(abi, name);
+
+		if (nr < 0)
+			continue;
+		add_rule(o, abi, nr);
+		found = true;
+	}
+	if (!found)
+		systrace_dump_die("-e %s: no system call has that name", name);
+}
+
+static void add_calls(struct systrace_dump_options *o, const char *list)
+{
+	char *names = strdup(list), *rest = names, *name;
+
+	if (!names)
+		systrace_dump_die("%s", strerror(ENOMEM));
+	while ((name = strsep(&rest, ",")))
+		add_call(o, name);
+	free(names);
+}
+
+static void parse_option(struct systrace_dump_options *o, int option)
+{
+	switch (option) {
+	case 'o':
+		o->output = optarg;
+		break;
+	case 'b':
+		o->session.ring_bytes = parse_bytes(optarg);
+		break;
+	case 'F':
+		o->session.full = parse_full(optarg);
+		break;
+	case 'p':
+		add_pid(o, optarg);
+		break;
+	case 'e':
+		add_calls(o, optarg);
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		exit(fflush(stdout) ? DUMP_FAILED : 0);
+	default:
+		bad_usage();
+	}
+}
+
+/* Wake up for enough to be worth it: the reader costs the machine less. */
+static void set_wakeups(struct systrace_options *session)
+{
+	uint64_t half = session->ring_bytes / 2;
+
+	session->watermark = half && half < WATERMARK ? (uint32_t)half : WATERMARK;
+	session->latency_us = LATENCY_US;
+	session->timeout_ms = session->full == SYSTRACE_FULL_BLOCK ? BLOCK_MS : 0;
+}
+
+void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
+{
+	static const struct option help[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+	int option;
+
+	*o = (struct systrace_dump_options){ .session.size = sizeof(o->session) };
+	while ((option = getopt_long(argc, argv, "+o:b:F:p:e:h", help, NULL)) != -1)
+		parse_option(o, option);
+	if (argv[optind])
+		o->cmd = argv + optind;
+	else if (!o->nr_pids)
+		bad_usage();
+	set_wakeups(&o->session);
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * systrace-dump: print the system calls of a process tree in exact order
+ *
+ * The example of how to use the library: open, attach or spawn, next until there
+ * is nothing, release, wait.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dump.h"
+
+#define BATCH	1024	/* events after which their room is given back, if not before */
+
+struct dump {
+	struct systrace *st;
+	pid_t cmd;
+	uint64_t events;
+	uint64_t lost;
+	uint64_t tasks;
+	struct systrace_dump_output out;
+};
+
+/* ----------------------------------------------------------------- start --- */
+
+static const char *open_advice(const struct systrace_dump_options *o, int error)
+{
+	switch (error) {
+	case ENOENT:
+	case ENXIO:
+	case ENODEV:
+		return "is the module loaded? modprobe systrace";
+	case EACCES:
+	case EPERM:
+		return "run it as root, or join the group that owns the device";
+	case EINVAL:
+		return o->session.ring_bytes ? "-b takes a power of two that the driver admits" :
+					       "the driver is another version's";
+	case EOPNOTSUPP:
+		return "this driver does not have that -F policy; use -F drop";
+	case ENOMEM:
+		return "make the rings smaller with -b, or raise the limit on locked memory";
+	case EPROTO:
+		return "the driver is another version's, or the device another driver's";
+	}
+	return "cannot start a session";
+}
+
+static void open_session(struct dump *d, const struct systrace_dump_options *o)
+{
+	int ret = systrace_open(&d->st, &o->session);
+
+	if (ret)
+		systrace_dump_die("%s: %s; %s", SYSTRACE_DEVICE, strerror(-ret),
+				  open_advice(o, -ret));
+	if (!o->rules)
+		return;
+	ret = systrace_policy(d->st, o->rules, o->nr_rules);
+	if (ret)
+		systrace_dump_die("-e: %s; name fewer system calls", strerror(-ret));
+}
+
+/* We may descend from what we trace, and would print each print. */
+static void leave_ourselves_out(struct dump *d)
+{
+	systrace_detach(d->st, getpid(), SYSTRACE_DETACH_TASK);
+}
+
+static void attach(struct dump *d, pid_t pid)
+{
+	const char *advice = "";
+	int ret = systrace_attach(d->st, pid, SYSTRACE_ATTACH_TREE);
+
+	if (ret == -ESRCH)
+		advice = "; has it ended?";
+	else if (ret == -EPERM)
+		advice = "; only root may trace it";
+	else if (ret == -EINVAL)
+		advice = "; kernel threads cannot be traced";
+	if (ret < 0 && ret != -EEXIST)	/* a child of a pid before it */
+		systrace_dump_die("-p %d: %s%s", (int)pid, strerror(-ret), advice);
+	leave_ourselves_out(d);
+}
+
+static void spawn(struct dump *d, char **cmd)
+{
+	int ret = systrace_spawn(d->st, &d->cmd, cmd[0], cmd, NULL);
+
+	if (!ret) {
+		systrace_dump_adopt(d->cmd);
+		return;
+	}
+	switch (-ret) {
+	case ENOENT:
+	case ENOTDIR:
+		systrace_dump_say("%s: %s; is it installed, and on PATH?", cmd[0], strerror(-ret));
+		exit(DUMP_NOT_FOUND);
+	case EAGAIN:
+	case ENOMEM:
+	case EBADFD:
+		systrace_dump_die("cannot start %s: %s", cmd[0], strerror(-ret));
+	}
+	systrace_dump_say("%s: %s; it cannot be executed", cmd[0], strerror(-ret));
+	exit(DUMP_NOT_EXECUTABLE);
+}
+
+static void start(struct dump *d, const struct systrace_dump_options *o)
+{
+	open_session(d, o);
+	systrace_dump_create(&d->out, o->output);
+	systrace_dump_catch(d->st, o->cmd);
+	for (unsigned i = 0; i < o->nr_pids && !systrace_dump_stopped(); i++)
+		attach(d, o->pids[i]);
+	if (o->cmd)
+		spawn(d, o->cmd);
+	if (systrace_dump_stopped())	/* perhaps before an attach */
+		systrace_detach(d->st, 0, SYSTRACE_DETACH_ALL);
+}
+
+/* ------------------------------------------------------------------ loop --- */
+
+static void print(struct dump *d, const struct systrace_event *e)
+{
+	struct systrace_dump_output *out = &d->out;
+	size_t length = systrace_format(out->buffer + out->length, e, systrace_time(d->st, e));
+
+	out->length += length;
+	d->events += length && e->type != SYSTRACE_LOST;
+	d->tasks += e->type == SYSTRACE_TASK || e->type == SYSTRACE_FORK;
+}
+
+/* What is there: printed, given back, and only then written, which may take long. */
+static void drain(struct dump *d)
+{
+	const struct systrace_event *e;
+	unsigned batch = 0;
+
+	while (!d->out.failed && (e = systrace_next(d->st))) {
+		print(d, e);
+		if (++batch % BATCH && d->out.length < DUMP_WRITE_BYTES)
+			continue;
+		systrace_release(d->st);
+		if (d->out.length >= DUMP_WRITE_BYTES)
+			systrace_dump_flush(&d->out);
+	}
+	systrace_release(d->st);
+	systrace_dump_flush(&d->out);	/* about to sleep: let it be seen */
+}
+
+/* Until no task is left and all is read, or the output fails. True if all went well. */
+static bool read_all(struct dump *d)
+{
+	int ret;
+
+	do {
+		drain(d);
+		if (d->out.failed)
+			return false;
+		ret = systrace_wait(d->st, -1);
+	} while (ret == 1 || ret == -EINTR);
+	if (ret == -ECHILD)
+		return true;
+	systrace_dump_say("reading the trace: %s", strerror(-ret));
+	return false;
+}
+
+/* ------------------------------------------------------------------- end --- */
+
+static void close_session(struct dump *d)
+{
+	struct systrace_stats stats = { .size = sizeof(stats) };
+
+	if (!systrace_stats(d->st, -1, &stats))
+		for (unsigned i = 0; i < SYSTRACE_LOST_CAUSES; i++)
+			d->lost += stats.lost[i];
+	systrace_dump_forget();
+	systrace_close(d->st);
+}
+
+int main(int argc, char **argv)
+{
+	static struct dump d;
+	struct systrace_dump_options o;
+	int status;
+	bool fine;
+
+	systrace_dump_parse(&o, argc, argv);
+	start(&d, &o);
+	fine = read_all(&d);
+	close_session(&d);
+	status = systrace_dump_join();
+	if (d.out.fd != STDOUT_FILENO && close(d.out.fd) && fine) {
+		systrace_dump_say("%s: %s", d.out.name, strerror(errno));
+		fine = false;
+	}
+	systrace_dump_say("%llu events, %llu lost, %llu tasks", (unsigned long long)d.events,
+			  (unsigned long long)d.lost, (unsigned long long)d.tasks);
+	free(o.rules);
+	free(o.pids);
+	if (!fine)
+		return DUMP_FAILED;
+	systrace_dump_exit_like(status);
+}
