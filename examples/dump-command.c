@@ -20,7 +20,7 @@ static const int signals[] = { SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 
 static volatile pid_t command;		/* while it runs; -1 while it is about to */
 static volatile int command_status;
-static volatile sig_atomic_t early;	/* a signal for CMD that came while it was about to run */
+static volatile sig_atomic_t early;	/* a signal for CMD from before it ran */
 static volatile sig_atomic_t stopped;
 static struct systrace *volatile session;
 

@@ -169,8 +169,8 @@ static void in_flight_is_waited_for(void **state)
 	expect_none();		/* 2 is begun on ring 2 and not there yet */
 	expect_none();
 	write_event(2, 2);
-	assert_int_equal(systrace_merge_front(&bed.merge)->seq, 2);
-	assert_int_equal(systrace_merge_front(&bed.merge)->seq, 2);	/* a look takes nothing */
+	for (int i = 0; i < 3; i++)	/* a look takes nothing */
+		assert_int_equal(systrace_merge_front(&bed.merge)->seq, 2);
 	expect(2, 2);
 	expect(1, 3);
 	expect(0, 4);

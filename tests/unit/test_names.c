@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Names of calls, errors, causes, against values that every x86 program relies on. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -42,7 +43,7 @@ static void known_calls(void **state)
 
 static void unknown_calls(void **state)
 {
-	static const int numbers[] = { -1, -2, 1023, 100000, 0x40000000, 0x7fffffff, -0x7fffffff - 1 };
+	static const int numbers[] = { -1, -2, 1023, 100000, 0x40000000, INT_MAX, INT_MIN };
 
 	(void)state;
 	for (unsigned abi = 0; abi <= 8; abi++) {
