@@ -29,7 +29,7 @@ all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
 examples: $B/systrace-dump $B/agent
 driver: $B/driver/$(KVER)/systrace.ko
-tests: $(unit_tests) $(guest_tests)
+tests: $(unit_tests) $(guest_tests) $B/stress/ring $B/stress/ring-tsan
 
 # --- the library ---
 
@@ -78,20 +78,30 @@ $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 	$(CC) $(CFLAGS) -Ilib -Iexamples -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$< $(wildcard examples/$*.c) $B/libsystrace.a -lcmocka -pthread -o $@
 
+$B/stress/ring: tests/stress/ring.c $(driver_headers) Makefile | $B/stress
+	$(CC) $(CFLAGS) $< -pthread -o $@
+
+$B/stress/ring-tsan: tests/stress/ring.c $(driver_headers) Makefile | $B/stress
+	$(CC) $(CFLAGS) -fsanitize=thread $< -pthread -o $@
+
 # What runs in the virtual machine, static so that any root will do
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
-	$(CC) $(CFLAGS) -static $(if $(findstring 32,$*),,$< $B/libsystrace.a) -pthread -o $@
+	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
 
-$(addprefix $B/,lib examples driver unit guest):
+$(addprefix $B/,lib examples driver unit guest stress):
 	mkdir -p $@
 
 demo:
-	tests/install demo
-	+@examples/demo
+	@tests/install demo
+	+@MAKE='$(MAKE)' examples/demo
 
-check check-all:
-	tests/install check
-	+@tests/$@
+check:
+	@tests/install check
+	+@tests/check
+
+check-all:
+	@tests/install check
+	+@tests/check all
 
 lint:
 	tests/lint
