@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What guest tests share: results as TAP, and sessions without the library. */
+#ifndef SYSTRACE_TESTS_TAP_H
+#define SYSTRACE_TESTS_TAP_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <systrace.h>
+
+#define COUNT(a) (sizeof(a) / sizeof(*(a)))
+#define TAP __attribute__((unused)) static
+
+static int tap_number, tap_failed;
+
+/* Flushed at once: a fork must not find it in the buffer, a crash must not lose it. */
+__attribute__((format(printf, 2, 3)))
+TAP bool tap_ok(bool good, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("%sok %d - ", good ? "" : "not ", ++tap_number);
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	va_end(args);
+	tap_failed += !good;
+	return good;
+}
+
+__attribute__((format(printf, 1, 2)))
+TAP void tap_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("# ");
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	va_end(args);
+}
+
+/* The test's exit status. */
+TAP int tap_end(void)
+{
+	printf("1..%d\n", tap_number);
+	fflush(stdout);
+	return tap_failed != 0;
+}
+
+/* For what a test needs, as opposed to what it tests. */
+__attribute__((noreturn, format(printf, 1, 2)))
+TAP void tap_bail(const char *format, ...)
+{
+	int error = errno;
+	va_list args;
+
+	va_start(args, format);
+	printf("Bail out! ");
+	vprintf(format, args);
+	printf(" (errno %d)\n", error);
+	fflush(stdout);
+	va_end(args);
+	_exit(1);
+}
+
+TAP const char *tap_error(int error)
+{
+	const char *name = error ? systrace_errno_name(error) : "success";
+
+	return name ? name : "?";
+}
+
+/* ret is what a system call returned just now; want the errno, 0 for success. */
+TAP bool tap_errno(long ret, int want, const char *what)
+{
+	int got = ret == -1 ? errno : 0;
+	bool good = tap_ok(got == want, "%s: %s", what, tap_error(want));
+
+	if (!good)
+		tap_note("got %s", tap_error(got));
+	return good;
+}
+
+TAP int tap_open(int flags)
+{
+	int fd = open(SYSTRACE_DEVICE, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		tap_bail("cannot open " SYSTRACE_DEVICE);
+	return fd;
+}
+
+TAP struct systrace_setup tap_setup(int fd, __u64 ring_bytes)
+{
+	struct systrace_setup setup = { .size = sizeof(setup), .ring_bytes = ring_bytes };
+
+	if (ioctl(fd, SYSTRACE_IOC_SETUP, &setup))
+		tap_bail("SETUP");
+	return setup;
+}
+
+/* A session of this shape, by the library. */
+TAP struct systrace *tap_session(struct systrace_options opts)
+{
+	struct systrace *st;
+	int ret;
+
+	opts.size = sizeof(opts);
+	ret = systrace_open(&st, &opts);
+	if (ret) {
+		errno = -ret;
+		tap_bail("systrace_open");
+	}
+	return st;
+}
+
+/* A fork whose child does not outlive its parent. */
+TAP pid_t tap_fork(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		tap_bail("fork");
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* A child that sleeps until tap_reap, making no system call meanwhile. */
+TAP pid_t tap_sleeper(void)
+{
+	char path[64], state[4096];
+	pid_t pid = tap_fork();
+	ssize_t n;
+	int fd;
+
+	if (pid == 0)
+		for (;;)
+			pause();
+	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	do {
+		fd = open(path, O_RDONLY);
+		n = read(fd, state, sizeof(state) - 1);
+		close(fd);
+		state[n > 0 ? n : 0] = '\0';
+	} while (strncmp(state, "34 ", 3));	/* in pause, for good */
+	return pid;
+}
+
+TAP void tap_reap(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Write to a file in /proc or /sys. */
+TAP bool tap_put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+#endif
