@@ -111,36 +111,58 @@ static const struct systrace_event *scan_idle(struct systrace_merge *m)
 	return NULL;
 }
 
-static const struct systrace_event *top(struct systrace_merge *m)
+/* Is the next event the one on top of the heap? */
+static bool on_top(const struct systrace_merge *m)
 {
-	struct systrace_merge_ring *r;
+	return m->nr_heap && m->heap[0].seq == m->seq + 1;
+}
 
-	if (!m->nr_heap || m->heap[0].seq != m->seq + 1)
-		return NULL;
-	r = m->heap[0].ring;
-	pop(m);
+static const struct systrace_event *choose_top(struct systrace_merge *m,
+					       struct systrace_merge_ring *r)
+{
 	return choose(m, r, systrace_reader_peek(&r->reader));
+}
+
+/* The current ring's front, e, comes later, or it has none: let others go first. */
+static const struct systrace_event *leave(struct systrace_merge *m, const struct systrace_event *e)
+{
+	struct systrace_merge_ring *r = m->current, *next;
+
+	m->current = NULL;
+	if (e && on_top(m)) {	/* two busy CPUs in turn: one pass over the heap, not two */
+		next = m->heap[0].ring;
+		sift_down(m, (struct systrace_merge_front){ e->seq, r });
+		return choose_top(m, next);
+	}
+	if (e)
+		push(m, (struct systrace_merge_front){ e->seq, r });
+	else if (!r->out)
+		m->idle[m->nr_idle++] = r;
+	return NULL;
+}
+
+static const struct systrace_event *take_top(struct systrace_merge *m)
+{
+	struct systrace_merge_ring *r = m->heap[0].ring;
+
+	pop(m);
+	return choose_top(m, r);
 }
 
 const struct systrace_event *systrace_merge_front(struct systrace_merge *m)
 {
-	struct systrace_merge_ring *r = m->current;
 	const struct systrace_event *e;
 
-	if (r) {
-		e = look(m, r);
+	if (m->current) {
+		e = look(m, m->current);
 		if (e && e->seq == m->seq + 1)
 			return e;
-		m->current = NULL;
+		e = leave(m, e);
 		if (e)
-			push(m, (struct systrace_merge_front){ e->seq, r });
-		else if (!r->out)
-			m->idle[m->nr_idle++] = r;
+			return e;
 	}
 	for (unsigned spins = SPINS;; spins--) {
-		e = top(m);
-		if (!e)
-			e = scan_idle(m);
+		e = on_top(m) ? take_top(m) : scan_idle(m);
 		if (e || !m->nr_heap || !spins)
 			return e;
 		relax();
