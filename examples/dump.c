@@ -171,7 +171,7 @@ static bool read_all(struct dump *d)
 
 static void close_session(struct dump *d)
 {
-	struct systrace_stats stats = { .size = sizeof(stats) };
+	struct systrace_stats stats;
 
 	if (!systrace_stats(d->st, -1, &stats))
 		for (unsigned i = 0; i < SYSTRACE_LOST_CAUSES; i++)

@@ -105,8 +105,8 @@ int systrace_pause(struct systrace *st);
 int systrace_resume(struct systrace *st);
 
 /*
- * Set stats->size = sizeof(*stats) before: what fits into it is filled. cpu -1 is
- * the whole session. Errors as STATS in uapi.h.
+ * cpu -1: of the whole session. stats->size is set by this function. Errors as STATS
+ * in uapi.h. A longer structure will come with a new version of this symbol.
  */
 int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats);
 

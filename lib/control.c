@@ -55,7 +55,6 @@ int systrace_resume(struct systrace *st)
 
 int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats)
 {
-	stats->size = sizeof(*stats);
-	stats->cpu = cpu;
+	*stats = (struct systrace_stats){ .size = sizeof(*stats), .cpu = cpu };
 	return systrace_ioctl(st, SYSTRACE_IOC_STATS, stats);
 }

@@ -83,7 +83,7 @@ static int sleep_on(const struct systrace *st, int64_t left, short *revents)
 /* poll can say both POLLIN and POLLHUP; then this tells whether anything is to come. */
 static bool all_read(struct systrace *st)
 {
-	struct systrace_stats stats = { .size = sizeof(stats) };
+	struct systrace_stats stats;
 
 	return !systrace_stats(st, -1, &stats) && stats.seq == st->merge.seq;
 }
