@@ -4,9 +4,8 @@
  *
  *	agent CMD [ARG]...
  *
- * Everything a custom agent needs is in two headers that come with the driver:
- * <systrace/uapi.h>, the kernel's side of it, and <systrace/ring.h>, how to read
- * a ring. Take this file, and put what you want to do with an event into handle().
+ * All that an agent needs is in two headers: <systrace/uapi.h>, the kernel's side,
+ * and <systrace/ring.h>, how to read a ring. What to do with an event is handle().
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -65,15 +64,6 @@ static void die(const char *what)
 	exit(125);
 }
 
-static void *map(int fd, __u64 offset, __u64 size, int protection)
-{
-	void *p = mmap(NULL, size, protection, MAP_SHARED, fd, (off_t)offset);
-
-	if (p == MAP_FAILED)
-		die("mmap");
-	return p;
-}
-
 /* A session: one open file, set up once, in two mappings, since one has one protection. */
 static void set_up(struct agent *a)
 {
@@ -84,8 +74,12 @@ static void set_up(struct agent *a)
 		die(SYSTRACE_DEVICE);
 	if (ioctl(a->fd, SYSTRACE_IOC_SETUP, &setup))
 		die("setup");
-	a->control = map(a->fd, setup.control_offset, setup.control_size, PROT_READ | PROT_WRITE);
-	a->header = map(a->fd, setup.data_offset, setup.data_size, PROT_READ);
+	a->control = mmap(NULL, setup.control_size, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd,
+			  (off_t)setup.control_offset);
+	a->header = mmap(NULL, setup.data_size, PROT_READ, MAP_SHARED, a->fd,
+			 (off_t)setup.data_offset);
+	if (a->control == MAP_FAILED || a->header == MAP_FAILED)
+		die("mmap");
 	errno = EPROTO;
 	if (a->header->magic != SYSTRACE_MAGIC || a->header->abi_version != SYSTRACE_ABI_VERSION)
 		die("this is another driver, or another version's");
@@ -122,9 +116,7 @@ static void spawn(struct agent *a, char **argv)
 	struct systrace_attach_args args = { .size = sizeof(args), .mode = SYSTRACE_ATTACH_EXEC };
 
 	a->pid = fork();
-	if (a->pid < 0)
-		die("fork");
-	if (a->pid > 0)
+	if (a->pid)
 		return;
 	if (ioctl(a->fd, SYSTRACE_IOC_ATTACH, &args))
 		die("attach");
@@ -196,6 +188,8 @@ int main(int argc, char **argv)
 	set_up(&a);
 	find_rings(&a);
 	spawn(&a, argv + 1);
+	if (a.pid < 0)
+		die("fork");
 	do
 		read_events(&a);
 	while (wait_for_events(&a));
