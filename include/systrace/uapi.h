@@ -46,10 +46,12 @@
  * more (not before the first ATTACH).
  *
  * Loss. When a ring is full, a session that drops counts the events that do not
- * fit; they take no seq. Before that CPU's next record, and at the latest when
- * the session is paused, loses its last task, or its reader is about to sleep,
- * a LOST record tells their number and cause. Always: events made = delivered +
- * lost, to the event. LOST records are not counted as made.
+ * fit; they take no seq. Before that CPU's next record, and also when the
+ * session is paused, loses its last task, or its reader is about to sleep, a
+ * LOST record tells their number and cause. Room is kept for one of each cause:
+ * if nothing was read since the last, the next follows once there is room.
+ * Always: events made = delivered + lost, to the event. LOST records are not
+ * counted as made.
  *
  * Growth. Every structure begins with its own size in bytes, as the caller
  * compiled it, and grows only at its end. A shorter one than the driver's is
@@ -418,7 +420,9 @@ struct systrace_policy {
  *		thread
  *	EEXIST	all that is named is attached to this session already
  *	ENOMEM	no memory
- * In a tree, descendants that may not be traced are passed over.
+ * In a tree, descendants that may not be traced are passed over. Each task
+ * attached gets a TASK record now; after that, one attached with EXEC has no
+ * event before the execve that succeeds but its EXIT.
  */
 enum systrace_attach_mode {
 	SYSTRACE_ATTACH_TREE	= 0,	/* the process pid, all its threads, all its
