@@ -6,7 +6,7 @@
 #
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
-# make lint	static checks
+# make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
 
 MAKEFLAGS += -r
@@ -104,7 +104,8 @@ check-all:
 	+@tests/check all
 
 lint:
-	tests/lint
+	@tests/install lint
+	@tests/lint
 
 clean:
 	rm -rf $B

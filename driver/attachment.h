@@ -40,8 +40,7 @@ struct systrace_attachment {
 	bool inherit;			/* children are attached, too */
 	bool privileged;		/* by capability: an exec cannot end it */
 	bool dead;			/* claimed; under session->lock */
-	bool leaving;			/* to be claimed by the DETACH under way, and the
-					 * children with it; under session->lock */
+	bool leaving;			/* DETACH is about to claim it; under session->lock */
 	bool waiting;			/* for its execve: nothing is recorded before */
 	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
 	struct list_head session_node;	/* in session->attachments; RCU readable */

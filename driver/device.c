@@ -216,7 +216,7 @@ static __poll_t device_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct systrace_session *session = file->private_data;
 
-	if (!smp_load_acquire(&session->is_setup))
+	if (!smp_load_acquire(&session->is_setup)) /* pairs with systrace_session_setup */
 		return EPOLLERR;
 	return systrace_wake_poll(session, file, table);
 }

@@ -64,7 +64,7 @@ static vm_fault_t data_fault(struct vm_fault *vmf)
 	if (cpu >= nr_cpu_ids || !cpu_possible(cpu))
 		return VM_FAULT_SIGBUS;
 	c = per_cpu_ptr(session->cpus, cpu);
-	if (!smp_load_acquire(&c->shared->present))
+	if (!smp_load_acquire(&c->shared->present)) /* pairs with add_ring */
 		return VM_FAULT_SIGBUS;
 	return hand_out(vmf, c->pages.page[i % ring_pages]);
 }
@@ -145,7 +145,7 @@ int systrace_mapping_mmap(struct file *file, struct vm_area_struct *vma)
 	u64 size = vma->vm_end - vma->vm_start;
 	int err = -EINVAL;
 
-	if (!smp_load_acquire(&session->is_setup))
+	if (!smp_load_acquire(&session->is_setup)) /* pairs with systrace_session_setup */
 		return -EBADFD;
 	if ((file->f_mode & (FMODE_READ | FMODE_WRITE)) != (FMODE_READ | FMODE_WRITE))
 		return -EACCES;

@@ -59,6 +59,7 @@ static void refill(struct work_struct *work)
 {
 	systrace_pool_fill();
 }
+
 static DECLARE_WORK(refill_work, refill);
 
 /* A probe must not wake a worker itself. */
@@ -66,6 +67,7 @@ static void refill_irq(struct irq_work *irq)
 {
 	schedule_work(&refill_work);
 }
+
 static DEFINE_IRQ_WORK(refill_irq_work, refill_irq);
 
 struct systrace_attachment *systrace_pool_take(void)

@@ -95,7 +95,7 @@ static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 	if (child->flags & SYSTRACE_PF_WORKER)
 		return;
 	preempt_disable_notrace();
-	smp_mb();
+	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, current)
 		systrace_attachment_inherit(a, child, clone_flags);
 	preempt_enable_notrace();
@@ -146,7 +146,7 @@ static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 	struct systrace_attachment *a;
 
 	preempt_disable_notrace();
-	smp_mb();
+	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, task) {
 		if (!systrace_attachment_claim(a))
 			continue;

@@ -171,7 +171,7 @@ static int add_ring(struct systrace_session *session, int cpu)
 	if (err)
 		return err;
 	init_writer(session, cpu);
-	smp_store_release(&c->shared->present, 1);
+	smp_store_release(&c->shared->present, 1); /* the ring can be mapped, and read */
 	return 0;
 }
 
@@ -276,7 +276,7 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 		return err;
 	}
 	systrace_mapping_ranges(session, setup);
-	smp_store_release(&session->is_setup, true);
+	smp_store_release(&session->is_setup, true); /* poll and mmap take no lock */
 	return 0;
 }
 

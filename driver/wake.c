@@ -59,7 +59,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	 * before, so that it is due now.
 	 */
 	clear_bit(WAKE_ARMED, &session->wake_flags);
-	smp_mb__after_atomic();
+	smp_mb__after_atomic(); /* pairs with arm's test_and_set_bit */
 	WRITE_ONCE(session->due, atomic64_read(&session->seq));
 	count_and_wake(session);
 	return HRTIMER_NORESTART;
@@ -88,7 +88,7 @@ void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu 
  */
 void systrace_wake_loss(struct systrace_session *session)
 {
-	smp_mb();
+	smp_mb(); /* pairs with [F] in poll */
 	if (READ_ONCE(session->need))
 		request(session, WAKE_WORK);
 }

@@ -194,5 +194,6 @@ int main(int argc, char **argv)
 		read_events(&a);
 	while (wait_for_events(&a));
 	waitpid(a.pid, &status, 0);
+	free(a.rings);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

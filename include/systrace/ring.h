@@ -54,8 +54,8 @@
 
 #ifdef __KERNEL__
 #include <asm/barrier.h>
-#define systrace_load_acquire(p)	smp_load_acquire(p)
-#define systrace_store_release(p, v)	smp_store_release(p, v)
+#define systrace_load_acquire(p)	smp_load_acquire(p)	/* see the table */
+#define systrace_store_release(p, v)	smp_store_release(p, v)	/* see the table */
 #else
 /* Tests define SYSTRACE_RELEASE or SYSTRACE_ACQUIRE weaker, to be caught. */
 #ifndef SYSTRACE_RELEASE

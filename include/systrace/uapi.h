@@ -201,8 +201,8 @@ struct systrace_signal {
 enum systrace_cause {
 	SYSTRACE_LOST_FULL	= 0,	/* the ring was full */
 	SYSTRACE_LOST_NO_RING	= 1,	/* the CPU has no ring: no memory when it came up */
-	SYSTRACE_LOST_CHILD	= 2,	/* no memory to follow a child; tid names it,
-					 * count is 1 (0 and more if that was lost, too) */
+	/* No memory to follow a child; tid names it, count is 1 (0 and more if that was lost) */
+	SYSTRACE_LOST_CHILD	= 2,
 	SYSTRACE_LOST_CAUSES	= 8	/* places kept in struct systrace_stats */
 };
 
@@ -348,10 +348,10 @@ struct systrace_setup {
 	__u64	events;		/* 1 << TYPE for each wanted; 0: all. LOST always comes. */
 	__u32	full;		/* enum systrace_full */
 	__u32	timeout_ms;	/* of a wait in BLOCK; 0 with the others */
-	__u32	watermark;	/* bytes in one ring that wake the reader; 0: any
-				 * event does. At most half of ring_bytes. */
-	__u32	latency_us;	/* with a watermark: wake it this long after an event
-				 * all the same, 50 to 10,000,000; 0 without one */
+	/* Bytes in one ring that wake the reader, at most half of ring_bytes; 0: any event does */
+	__u32	watermark;
+	/* With a watermark: wake it this long after an event all the same, 50 to 10,000,000 */
+	__u32	latency_us;	/* 0 without one */
 	__u64	control_offset;	/* out: what to mmap */
 	__u64	control_size;
 	__u64	data_offset;
@@ -425,11 +425,12 @@ struct systrace_policy {
  * event before the execve that succeeds but its EXIT.
  */
 enum systrace_attach_mode {
-	SYSTRACE_ATTACH_TREE	= 0,	/* the process pid, all its threads, all its
-					 * descendants, and whatever they will fork */
-	SYSTRACE_ATTACH_TASK	= 1,	/* that one task (thread), no child of it */
-	SYSTRACE_ATTACH_EXEC	= 2	/* the calling task, from its next successful
-					 * execve on, and whatever that will fork */
+	/* The process pid, all its threads, all its descendants, and whatever they will fork */
+	SYSTRACE_ATTACH_TREE	= 0,
+	/* That one task (thread), no child of it */
+	SYSTRACE_ATTACH_TASK	= 1,
+	/* The calling task, from its next successful execve on, and whatever that will fork */
+	SYSTRACE_ATTACH_EXEC	= 2
 };
 
 struct systrace_attach_args {

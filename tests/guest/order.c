@@ -29,7 +29,7 @@
 #define PIPE_FD		500	/* the first pipe's reading end, then its writing end, ... */
 #define PIPES		(2 * PAIRS)
 #define SIZES		97	/* the nth message of a pipe has 1 + n % SIZES bytes */
-#define TOKEN_FD	-7	/* lseek on that is a token, and an error */
+#define TOKEN_FD	(-7)	/* lseek on that is a token, and an error */
 
 static volatile long sink;
 static long cpus;

@@ -227,8 +227,10 @@ static bool has_flag(const void *at, const char *flag)
 	char line[512], start[32];
 	bool here = false, has = false;
 
+	if (!maps)
+		tap_bail("smaps");
 	snprintf(start, sizeof(start), "%lx-", (unsigned long)at);
-	while (maps && fgets(line, sizeof(line), maps)) {
+	while (fgets(line, sizeof(line), maps)) {
 		if (!strncmp(line, start, strlen(start)))
 			here = true;
 		if (here && !strncmp(line, "VmFlags:", 8)) {
