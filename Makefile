@@ -23,13 +23,14 @@ LIB_CFLAGS := -fPIC -fvisibility=hidden
 
 lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
+stress_tests := $(addprefix $B/stress/,ring ring-tsan ring-asan)
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
 all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
 examples: $B/systrace-dump $B/agent
 driver: $B/driver/$(KVER)/systrace.ko
-tests: $(unit_tests) $(guest_tests) $B/stress/ring $B/stress/ring-tsan
+tests: $(unit_tests) $(guest_tests) $(stress_tests)
 
 # --- the library ---
 
@@ -78,11 +79,10 @@ $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 	$(CC) $(CFLAGS) -Ilib -Iexamples -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$< $(wildcard examples/$*.c) $B/libsystrace.a -lcmocka -pthread -o $@
 
-$B/stress/ring: tests/stress/ring.c $(driver_headers) Makefile | $B/stress
-	$(CC) $(CFLAGS) $< -pthread -o $@
-
-$B/stress/ring-tsan: tests/stress/ring.c $(driver_headers) Makefile | $B/stress
-	$(CC) $(CFLAGS) -fsanitize=thread $< -pthread -o $@
+$B/stress/ring-tsan: sanitizers := -fsanitize=thread
+$B/stress/ring-asan: sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
+$(stress_tests): tests/stress/ring.c Makefile | $B/stress
+	$(CC) $(CFLAGS) $(sanitizers) $< -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
