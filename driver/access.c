@@ -12,7 +12,8 @@
  *					  CAP_PERFMON in the initial one
  *	kernel thread			  not possible: EINVAL, by the caller of this
  *
- * The first kind ends when the task executes a program that makes it any other.
+ * The first kind ends when the task executes a program that makes it any other,
+ * the second when one leads out of that namespace.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -23,19 +24,28 @@
 
 #include "access.h"
 
-/* Which user namespace must admit us to task's memory; NULL if it has no memory. */
-static struct user_namespace *memory_ns(struct task_struct *task, bool *dumpable)
+/* Which user namespace must admit us to task's memory, else to task. With a reference. */
+static struct user_namespace *namespace_of(struct task_struct *task, const struct cred *target,
+					   bool *dumpable)
 {
-	struct user_namespace *ns = NULL;
+	struct user_namespace *ns = target->user_ns;
 
 	*dumpable = true;
 	task_lock(task);
 	if (task->mm) {
-		ns = get_user_ns(task->mm->user_ns);
+		ns = task->mm->user_ns;	/* the credentials' own, or one that it is in */
 		*dumpable = __get_dumpable(task->mm->flags) == SUID_DUMP_USER;
 	}
+	get_user_ns(ns);
 	task_unlock(task);
 	return ns;
+}
+
+static bool is_within(struct user_namespace *ns, struct user_namespace *outer)
+{
+	while (ns->level > outer->level)
+		ns = ns->parent;
+	return ns == outer;
 }
 
 static bool same_user(const struct cred *cred, const struct cred *target)
@@ -65,25 +75,32 @@ static bool both_capable(struct systrace_session *session, struct user_namespace
 }
 
 int systrace_may_attach(struct systrace_session *session, struct task_struct *task,
-			bool *privileged)
+			struct user_namespace **privileged)
 {
 	const struct cred *target = get_task_cred(task);
-	struct user_namespace *memory;
+	struct user_namespace *ns;
 	bool dumpable, same;
 
-	memory = memory_ns(task, &dumpable);
+	ns = namespace_of(task, target, &dumpable);
 	same = dumpable && same_user(session->file->f_cred, target) &&
 	       same_user(current_cred(), target);
-	*privileged = both_capable(session, target->user_ns) &&
-		      (!memory || memory == target->user_ns || both_capable(session, memory));
-	if (memory)
-		put_user_ns(memory);
+	*privileged = NULL;
+	if (both_capable(session, &init_user_ns))
+		*privileged = get_user_ns(&init_user_ns);
+	else if (is_within(target->user_ns, ns) && both_capable(session, ns))
+		*privileged = get_user_ns(ns);
+	put_user_ns(ns);
 	put_cred(target);
 	return *privileged || same ? 0 : -EPERM;
 }
 
-bool systrace_may_keep(struct systrace_session *session)
+bool systrace_may_keep(struct systrace_session *session, struct user_namespace *privileged)
 {
+	const struct cred *cred = current_cred();
+
+	if (privileged && is_within(cred->user_ns, privileged) &&
+	    is_within(current->mm->user_ns, privileged))
+		return true;
 	return __get_dumpable(current->mm->flags) == SUID_DUMP_USER &&
-	       same_user(session->file->f_cred, current_cred());
+	       same_user(session->file->f_cred, cred);
 }

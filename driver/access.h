@@ -7,15 +7,16 @@
 
 /*
  * May the session's opener and the caller both trace task? -EPERM if not.
- * *privileged: they may by capability, whatever the task will execute.
+ * *privileged: a namespace with all in which they may, by capability, whatever the
+ * task will execute there, with a reference; or NULL.
  */
 int systrace_may_attach(struct systrace_session *session, struct task_struct *task,
-			bool *privileged);
+			struct user_namespace **privileged);
 
 /*
- * May a session that traces current without privilege go on after an exec? In
- * the exec probe: current's credentials are the new ones.
+ * May the session go on to trace current after an exec? In the exec probe:
+ * current's credentials are the new ones.
  */
-bool systrace_may_keep(struct systrace_session *session);
+bool systrace_may_keep(struct systrace_session *session, struct user_namespace *privileged);
 
 #endif

@@ -2,6 +2,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 #include <linux/vmalloc.h>
 
 #include "attachment.h"
@@ -54,6 +55,7 @@ void systrace_attachment_free(struct systrace_attachment *a)
 {
 	if (a->task)
 		put_task_struct(a->task);
+	put_user_ns(a->privileged);
 	kfree(a->armed);
 	systrace_pool_free(a);
 }
@@ -76,99 +78,39 @@ static void link(struct systrace_attachment *a)
 	WRITE_ONCE(session->attached, session->attached + 1);
 	WRITE_ONCE(session->header->attached, session->attached);
 	session->attached_max = max(session->attached_max, session->attached);
-	session->ever_attached = true;
 }
 
-static int insert_locked(struct systrace_attachment *a, const char *exe)
+static bool claim(struct systrace_attachment *a)
 {
+	bool claimed = !a->dead;
+
 	lockdep_assert_held(&a->session->lock);
-	if (a->session->closing)
-		return -ENODEV;
-	if (systrace_attachment_find(a->session, a->task))
-		return -EEXIST;
-	if (READ_ONCE(a->task->flags) & PF_EXITING)
-		return -ESRCH;
-	systrace_record_task(a, exe);
-	link(a);
-	return 0;
+	a->dead = true;
+	return claimed;
 }
 
-int systrace_attachment_insert(struct systrace_attachment *a, const char *exe)
+static void unlink(struct systrace_attachment *a)
+{
+	struct systrace_bucket *bucket = systrace_bucket(a->task);
+
+	lockdep_assert_held(&a->session->lock);
+	raw_spin_lock(&bucket->lock);
+	hlist_del_rcu(&a->hash_node);
+	raw_spin_unlock(&bucket->lock);
+	list_del_rcu(&a->session_node);
+}
+
+static void drop(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
-	int err;
 
-	raw_spin_lock(&session->lock);
-	err = insert_locked(a, exe);
-	raw_spin_unlock(&session->lock);
-	if (err)
-		return err;
-	/*
-	 * Pairs with the barrier at the start of the exit and the fork probe. Either
-	 * the exit probe finds the attachment or PF_EXITING, set before it, is seen
-	 * here; either the fork probe finds it, or the child, in the task list
-	 * before it, is seen by the next pass over the tree.
-	 */
-	smp_mb();
-	if (READ_ONCE(a->task->flags) & PF_EXITING && systrace_attachment_claim(a)) {
-		systrace_attachment_unlink(a);
-		preempt_disable();
-		systrace_record_detach(a, SYSTRACE_DETACH_EXITING);
-		preempt_enable();
-		systrace_attachment_drop(a);
-	}
-	return 0;
-}
-
-/* False if the parent was detached meanwhile, so that the child is not to follow. */
-static bool link_child(struct systrace_attachment *parent, struct systrace_attachment *a)
-{
-	struct systrace_session *session = parent->session;
-	bool linked = false;
-
-	raw_spin_lock(&session->lock);
-	if (!parent->dead && !session->closing) {
-		a->leaving = parent->leaving;
-		link(a);
-		linked = true;
-	}
-	raw_spin_unlock(&session->lock);
-	return linked;
-}
-
-static void count_uncovered(struct systrace_session *session)
-{
-	raw_spin_lock(&session->lock);
-	session->uncovered++;
-	raw_spin_unlock(&session->lock);
-}
-
-void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,
-				 u64 clone_flags)
-{
-	struct systrace_attachment *a;
-
-	if (parent->waiting)
-		return;
-	if (!parent->inherit) {
-		systrace_record_fork(parent, child, clone_flags);
-		return;
-	}
-	a = systrace_pool_take();
-	if (!a) {
-		systrace_record_uncovered(parent, child);
-		count_uncovered(parent->session);
-		return;
-	}
-	systrace_attachment_set(a, parent->session, child);
-	a->inherit = true;
-	a->epoch = parent->epoch;
-	a->privileged = parent->privileged;
-	systrace_record_fork(parent, child, clone_flags);
-	if (!link_child(parent, a)) {
-		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
-		call_rcu(&a->rcu, free_rcu);
-	}
+	lockdep_assert_held(&session->lock);
+	WRITE_ONCE(session->header->attached, session->attached - 1);
+	/* Release: who sees it sees the seq of the last record, see systrace_wake_poll. */
+	smp_store_release(&session->attached, session->attached - 1);
+	if (!session->attached)
+		systrace_wake_work(session);
+	call_rcu(&a->rcu, free_rcu);
 }
 
 bool systrace_attachment_claim(struct systrace_attachment *a)
@@ -176,21 +118,15 @@ bool systrace_attachment_claim(struct systrace_attachment *a)
 	bool claimed;
 
 	raw_spin_lock(&a->session->lock);
-	claimed = !a->dead;
-	a->dead = true;
+	claimed = claim(a);
 	raw_spin_unlock(&a->session->lock);
 	return claimed;
 }
 
 void systrace_attachment_unlink(struct systrace_attachment *a)
 {
-	struct systrace_bucket *bucket = systrace_bucket(a->task);
-
 	raw_spin_lock(&a->session->lock);
-	raw_spin_lock(&bucket->lock);
-	hlist_del_rcu(&a->hash_node);
-	raw_spin_unlock(&bucket->lock);
-	list_del_rcu(&a->session_node);
+	unlink(a);
 	raw_spin_unlock(&a->session->lock);
 }
 
@@ -199,13 +135,133 @@ void systrace_attachment_drop(struct systrace_attachment *a)
 	struct systrace_session *session = a->session;
 
 	raw_spin_lock(&session->lock);
-	WRITE_ONCE(session->header->attached, session->attached - 1);
-	/* Release: who sees it sees the seq of the last record, see systrace_wake_poll. */
-	smp_store_release(&session->attached, session->attached - 1);
-	if (!session->attached)
-		systrace_wake_work(session);
+	drop(a);
 	raw_spin_unlock(&session->lock);
-	call_rcu(&a->rcu, free_rcu);
+}
+
+static bool discard(struct systrace_attachment *a)
+{
+	if (a->stage != SYSTRACE_NEW)
+		return false;
+	if (claim(a)) {
+		unlink(a);
+		drop(a);
+	}
+	return true;
+}
+
+bool systrace_attachment_discard(struct systrace_attachment *a)
+{
+	struct systrace_session *session = a->session;
+	bool discarded;
+
+	raw_spin_lock(&session->lock);
+	discarded = discard(a);
+	raw_spin_unlock(&session->lock);
+	return discarded;
+}
+
+int systrace_attachment_insert(struct systrace_attachment *a)
+{
+	struct systrace_session *session = a->session;
+	int err = 0;
+
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a probe can free it at once");
+	raw_spin_lock(&session->lock);
+	if (session->closing)
+		err = -ENODEV;
+	else if (systrace_attachment_find(session, a->task))
+		err = -EEXIST;
+	else
+		link(a);
+	raw_spin_unlock(&session->lock);
+	/*
+	 * Pairs with the barrier at the start of the exec and the exit probe: either
+	 * they find the attachment, or what the task did before them is seen when
+	 * the caller looks at it again.
+	 */
+	smp_mb();
+	return err;
+}
+
+bool systrace_attachment_begin(struct systrace_attachment *a, enum systrace_stage stage,
+			       const char *exe)
+{
+	struct systrace_session *session = a->session;
+	bool alive;
+
+	raw_spin_lock(&session->lock);
+	alive = !a->dead;
+	if (alive) {
+		session->ever_attached = true;
+		a->tid = systrace_attachment_tid(session, a->task);
+		systrace_record_task(a, exe);
+		smp_store_release(&a->stage, stage); /* TASK comes before all else */
+	}
+	raw_spin_unlock(&session->lock);
+	/*
+	 * Pairs with the barrier at the start of the fork probe: either it finds the
+	 * attachment in its stage, or the child, in the task list before it, is seen
+	 * by the next pass over the tree.
+	 */
+	smp_mb();
+	return alive;
+}
+
+/*
+ * FORK, and the child's attachment, if there was memory for one. ATTACH may have
+ * found the child first: if it has written TASK, that stands for FORK.
+ */
+static bool inherit_locked(struct systrace_attachment *parent, struct task_struct *child,
+			   u64 clone_flags, struct systrace_attachment *a)
+{
+	struct systrace_session *session = parent->session;
+	struct systrace_attachment *known = systrace_attachment_find(session, child);
+
+	lockdep_assert_held(&session->lock);
+	if (known && !discard(known))
+		return false;
+	if (!a) {
+		systrace_record_uncovered(parent, child);
+		session->uncovered++;
+		return false;
+	}
+	systrace_record_fork(parent, child, clone_flags);
+	if (parent->dead || session->closing) {
+		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
+		return false;
+	}
+	a->leaving = parent->leaving == SYSTRACE_LEAVING_TREE ? parent->leaving : 0;
+	link(a);
+	return true;
+}
+
+void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,
+				 u64 clone_flags)
+{
+	struct systrace_session *session = parent->session;
+	struct systrace_attachment *a;
+	bool linked;
+
+	if (!systrace_attachment_live(parent))
+		return;
+	if (!READ_ONCE(parent->inherit)) {
+		systrace_record_fork(parent, child, clone_flags);
+		return;
+	}
+	a = systrace_pool_take();
+	if (a) {
+		systrace_attachment_set(a, session, child);
+		a->stage = SYSTRACE_LIVE;
+		a->inherit = true;
+		a->epoch = parent->epoch;
+		a->privileged = get_user_ns(parent->privileged);
+	}
+	raw_spin_lock(&session->lock);
+	linked = inherit_locked(parent, child, clone_flags, a);
+	raw_spin_unlock(&session->lock);
+	if (a && !linked)
+		call_rcu(&a->rcu, free_rcu);
 }
 
 int systrace_attachments_init(void)

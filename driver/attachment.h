@@ -8,7 +8,7 @@
  * is written, which gives up its place in session->attached and frees it after
  * a grace period. Claim, unlink and insert happen under session->lock and, in
  * it, the bucket's lock. Records about a task are made by the task itself, but
- * for TASK (before it is inserted) and DETACH (after it is unlinked and a grace
+ * for TASK (before any other) and DETACH (after it is unlinked and a grace
  * period has passed).
  */
 #ifndef SYSTRACE_ATTACHMENT_H
@@ -31,6 +31,19 @@ struct systrace_armed {
 	unsigned long args[SYSTRACE_ARGS];
 };
 
+/*
+ * NEW, while ATTACH makes sure that the task is still what it was when it was
+ * found fit: nothing is recorded, and an exec, exit or fork probe that meets it
+ * ends it without a word. It becomes one of the others with its TASK record.
+ */
+enum systrace_stage {
+	SYSTRACE_NEW,
+	SYSTRACE_WAITING,		/* for its execve: nothing is recorded before */
+	SYSTRACE_LIVE,
+};
+
+enum { SYSTRACE_LEAVING_ALONE = 1, SYSTRACE_LEAVING_TREE };	/* what it forks leaves, too */
+
 struct systrace_attachment {
 	struct hlist_node hash_node;
 	struct task_struct *task;	/* holds a reference */
@@ -38,10 +51,11 @@ struct systrace_attachment {
 	u32 tid;			/* in the opener's pid namespace; an exec can change it */
 	u32 epoch;			/* which ATTACH it goes back to */
 	bool inherit;			/* children are attached, too */
-	bool privileged;		/* by capability: an exec cannot end it */
+	bool upgraded;			/* they were not, until the ATTACH of that epoch */
+	struct user_namespace *privileged; /* by capability: no exec in it can end it; or NULL */
 	bool dead;			/* claimed; under session->lock */
-	bool leaving;			/* DETACH is about to claim it; under session->lock */
-	bool waiting;			/* for its execve: nothing is recorded before */
+	u8 leaving;			/* DETACH is about to claim it; under session->lock */
+	u8 stage;			/* enum systrace_stage; rises under session->lock */
 	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
 	struct list_head session_node;	/* in session->attachments; RCU readable */
 	struct list_head dead_node;	/* in the list of the DETACH that claimed it */
@@ -77,15 +91,27 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 			     struct task_struct *task);
 
 /*
- * Insert what ATTACH made, its TASK record first. -EEXIST if the task is attached
- * already, -ESRCH if it is exiting, -ENODEV if the session is closing: then it is
- * still the caller's.
+ * Insert what ATTACH made, as NEW. -EEXIST if the task is attached already,
+ * -ENODEV if the session is closing: then it is still the caller's. Else only
+ * until the end of the caller's RCU section, but for who claims it.
  */
-int systrace_attachment_insert(struct systrace_attachment *a, const char *exe);
+int systrace_attachment_insert(struct systrace_attachment *a);
+/* Its TASK record, and it is in that stage. False if a probe has ended it. */
+bool systrace_attachment_begin(struct systrace_attachment *a, enum systrace_stage stage,
+			       const char *exe);
+
+/* For probes: is it recorded? After its TASK record then, which pairs with begin. */
+static __always_inline bool systrace_attachment_live(struct systrace_attachment *a)
+{
+	return smp_load_acquire(&a->stage) == SYSTRACE_LIVE; /* pairs with begin */
+}
 
 /* The fork probe: child, which has not run yet, follows its parent. */
 void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,
 				 u64 clone_flags);
+
+/* End one without a word. False if it is not NEW any more. */
+bool systrace_attachment_discard(struct systrace_attachment *a);
 
 /* True for one caller only: it unlinks, records the end, drops. */
 bool systrace_attachment_claim(struct systrace_attachment *a);

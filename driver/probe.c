@@ -60,9 +60,9 @@ static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
 
 	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current) {
-		if (likely(!a->waiting))
+		if (likely(systrace_attachment_live(a)))
 			enter(a, regs, abi, nr);
-		else
+		else if (a->stage == SYSTRACE_WAITING)
 			keep_execve(a, regs, abi, nr);
 	}
 	preempt_enable_notrace();
@@ -78,7 +78,7 @@ static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current) {
 		what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
-		if (what & SYSTRACE_POLICY_RETURN && likely(!a->waiting))
+		if (what & SYSTRACE_POLICY_RETURN && likely(systrace_attachment_live(a)))
 			systrace_record_return(a, abi, nr, result);
 	}
 	preempt_enable_notrace();
@@ -86,7 +86,7 @@ static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 
 /*
  * The child is on the task list and cannot run yet. The barrier pairs with that
- * of systrace_attachment_insert.
+ * of systrace_attachment_begin.
  */
 static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 {
@@ -115,13 +115,15 @@ static void exec(struct systrace_attachment *a, const char *file)
 	struct systrace_armed *armed = a->armed;
 	u32 old_tid = a->tid;
 
+	if (systrace_attachment_discard(a))
+		return;
 	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
-	if (!a->privileged && !systrace_may_keep(a->session)) {
+	if (!systrace_may_keep(a->session, a->privileged)) {
 		detach_exec(a);
 		return;
 	}
-	if (a->waiting) {
-		a->waiting = false;
+	if (a->stage == SYSTRACE_WAITING) {
+		WRITE_ONCE(a->stage, SYSTRACE_LIVE);
 		if (armed->wanted)
 			systrace_record_enter(a, armed->abi, armed->nr, armed->nargs,
 					      armed->args);
@@ -129,18 +131,22 @@ static void exec(struct systrace_attachment *a, const char *file)
 	systrace_record_exec(a, old_tid, file);
 }
 
+/*
+ * The program is the new one already, with its credentials. The barrier pairs
+ * with that of systrace_attachment_insert, like that of the exit probe.
+ */
 static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
 		       struct linux_binprm *bprm)
 {
 	struct systrace_attachment *a;
 
 	preempt_disable_notrace();
+	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, current)
 		exec(a, bprm->filename);
 	preempt_enable_notrace();
 }
 
-/* The barrier pairs with that of systrace_attachment_insert. */
 static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 {
 	struct systrace_attachment *a;
@@ -151,7 +157,8 @@ static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 		if (!systrace_attachment_claim(a))
 			continue;
 		systrace_attachment_unlink(a);
-		systrace_record_exit(a);
+		if (a->stage != SYSTRACE_NEW)
+			systrace_record_exit(a);
 		systrace_attachment_drop(a);
 	}
 	preempt_enable_notrace();
@@ -170,7 +177,7 @@ static void probe_signal(void *data, int signo, struct kernel_siginfo *info,
 		code = info->si_code;
 	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current)
-		if (!a->waiting)
+		if (systrace_attachment_live(a))
 			systrace_record_signal(a, signo, code);
 	preempt_enable_notrace();
 }

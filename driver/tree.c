@@ -13,6 +13,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 #include <linux/slab.h>
+#include <linux/user_namespace.h>
 
 #include "access.h"
 #include "attachment.h"
@@ -23,39 +24,55 @@
 #include "tree.h"
 #include "wake.h"
 
-#define BATCH	256	/* tasks that one pass takes */
-
 struct walk {
 	struct systrace_session *session;
 	struct task_struct *root;
 	/* Is t in the tree already? Under RCU. */
-	bool (*joined)(struct systrace_session *session, struct task_struct *t);
+	bool (*joined)(struct walk *walk, struct task_struct *t);
 	/* Might t join? Under RCU. */
-	bool (*candidate)(struct systrace_session *session, struct task_struct *t);
+	bool (*candidate)(struct walk *walk, struct task_struct *t);
 	/* Make it join: 0, or an error that ends the walk. */
 	int (*join)(struct walk *walk, struct task_struct *t);
 	char *path;			/* a page for the exe's path */
 	unsigned int joins;
 	unsigned int refused;
-	unsigned int nr;
-	struct task_struct *batch[BATCH];
+	unsigned int found;		/* by this pass, also those that batch has no room for */
+	unsigned int room;
+	struct task_struct **batch;
 };
 
+static bool descends(struct walk *walk, struct task_struct *t)
+{
+	while (!same_thread_group(t, walk->root)) {
+		if (t->pid <= 1)
+			return false;
+		t = rcu_dereference(t->real_parent);
+	}
+	return true;
+}
+
+/* What has joined belongs to the tree also if its ancestors have ended. */
 static bool any_thread_joined(struct walk *walk, struct task_struct *process)
 {
 	struct task_struct *t;
 
 	for_each_thread(process, t)
-		if (walk->joined(walk->session, t))
+		if (walk->joined(walk, t))
 			return true;
 	return false;
 }
 
 static bool in_tree(struct walk *walk, struct task_struct *process)
 {
-	return same_thread_group(process, walk->root) ||
-	       walk->joined(walk->session, rcu_dereference(process->real_parent)) ||
-	       any_thread_joined(walk, process);
+	return descends(walk, process) || any_thread_joined(walk, process) ||
+	       walk->joined(walk, rcu_dereference(process->real_parent));
+}
+
+static void take(struct walk *walk, struct task_struct *t)
+{
+	if (walk->found < walk->room)
+		walk->batch[walk->found] = get_task_struct(t);
+	walk->found++;
 }
 
 /* Collect tasks of the tree that have not joined. */
@@ -63,34 +80,40 @@ static void collect(struct walk *walk)
 {
 	struct task_struct *process, *t;
 
+	walk->found = 0;
 	rcu_read_lock();
 	for_each_process(process) {
 		if (!in_tree(walk, process))
 			continue;
-		for_each_thread(process, t) {
-			if (walk->joined(walk->session, t) ||
-			    !walk->candidate(walk->session, t))
-				continue;
-			if (walk->nr == BATCH)
-				goto full;
-			walk->batch[walk->nr++] = get_task_struct(t);
-		}
+		for_each_thread(process, t)
+			if (!walk->joined(walk, t) && walk->candidate(walk, t))
+				take(walk, t);
 	}
-full:
 	rcu_read_unlock();
+}
+
+/* Room for what the last pass found and as many that come meanwhile */
+static int make_room(struct walk *walk)
+{
+	kvfree(walk->batch);
+	walk->room = 2 * walk->found + 64;
+	walk->batch = kvmalloc_array(walk->room, sizeof(*walk->batch), GFP_KERNEL);
+	return walk->batch ? 0 : -ENOMEM;
 }
 
 static int pass(struct walk *walk)
 {
-	unsigned int i;
+	unsigned int i, nr;
 	int err = 0;
 
-	walk->nr = 0;
 	collect(walk);
-	for (i = 0; i < walk->nr; i++) {
+	nr = min(walk->found, walk->room);
+	for (i = 0; i < nr; i++) {
 		if (!err)
-			err = walk->join(walk, walk->batch[i]);
+			err = fatal_signal_pending(current) ? -EINTR :
+							      walk->join(walk, walk->batch[i]);
 		put_task_struct(walk->batch[i]);
+		cond_resched();
 	}
 	return err;
 }
@@ -98,13 +121,16 @@ static int pass(struct walk *walk)
 static int walk_tree(struct walk *walk)
 {
 	unsigned int before;
+	bool more;
 	int err;
 
 	do {
 		before = walk->joins;
 		err = pass(walk);
-		cond_resched();
-	} while (!err && walk->joins != before);
+		more = walk->found > walk->room;
+		if (!err && more)
+			err = make_room(walk);
+	} while (!err && (more || walk->joins != before));
 	return err;
 }
 
@@ -140,47 +166,134 @@ static const char *exe_path(struct task_struct *task, char *page)
 	return IS_ERR(path) ? "" : path;
 }
 
-static int attach_task(struct walk *walk, struct task_struct *task, u32 mode)
+/*
+ * Is the task still what it was when it was found fit? It has no exec or exit
+ * probe behind it that missed the attachment. Under RCU, after the insert.
+ */
+static int settle(struct walk *walk, struct systrace_attachment *a, u64 exec_id,
+		  enum systrace_stage stage, const char *exe)
 {
-	struct systrace_attachment *a;
-	bool privileged;
+	struct user_namespace *privileged = NULL;
 	int err;
 
-	err = systrace_may_attach(walk->session, task, &privileged);
+	if (READ_ONCE(a->task->flags) & PF_EXITING)
+		err = -ESRCH;
+	else if (READ_ONCE(a->task->self_exec_id) != exec_id)
+		err = -EAGAIN;
+	else
+		err = systrace_may_attach(walk->session, a->task, &privileged);
+	put_user_ns(privileged);
+	if (!err && !systrace_attachment_begin(a, stage, exe))
+		err = -EAGAIN;
 	if (err)
-		return err;
-	a = systrace_pool_alloc();
-	if (!a)
-		return -ENOMEM;
-	systrace_attachment_set(a, walk->session, task);
-	a->epoch = walk->session->epoch;
-	a->privileged = privileged;
-	a->inherit = mode != SYSTRACE_ATTACH_TASK;
-	if (mode == SYSTRACE_ATTACH_EXEC) {
-		a->waiting = true;
-		a->armed = kzalloc(sizeof(*a->armed), GFP_KERNEL_ACCOUNT);
-		err = a->armed ? 0 : -ENOMEM;
-	}
-	if (!err)
-		err = systrace_attachment_insert(a, exe_path(task, walk->path));
-	if (err)
-		systrace_attachment_free(a);
+		systrace_attachment_discard(a);
 	else
 		walk->joins++;
 	return err;
 }
 
-static bool inherits(struct systrace_session *session, struct task_struct *t)
+static int insert(struct walk *walk, struct systrace_attachment *a, u64 exec_id,
+		  enum systrace_stage stage)
 {
-	struct systrace_attachment *a = systrace_attachment_find(session, t);
+	const char *exe = exe_path(a->task, walk->path);
+	int err;
 
-	return a && a->inherit && !a->waiting;
+	rcu_read_lock();
+	err = systrace_attachment_insert(a);
+	if (err)
+		systrace_attachment_free(a);
+	else
+		err = settle(walk, a, exec_id, stage, exe);
+	rcu_read_unlock();
+	return err;
 }
 
-static bool attachable(struct systrace_session *session, struct task_struct *t)
+/* -EAGAIN: the task has run a new program meanwhile. */
+static int try_attach(struct walk *walk, struct task_struct *task, u32 mode)
 {
-	return !(READ_ONCE(t->flags) & (PF_EXITING | SYSTRACE_PF_WORKER)) &&
-	       !systrace_attachment_find(session, t);
+	u64 exec_id = READ_ONCE(task->self_exec_id);
+	struct user_namespace *privileged;
+	struct systrace_attachment *a;
+	int err;
+
+	smp_rmb();	/* an exec changes the number after the program file */
+	err = systrace_may_attach(walk->session, task, &privileged);
+	if (err)
+		return err;
+	a = systrace_pool_alloc();
+	if (!a) {
+		put_user_ns(privileged);
+		return -ENOMEM;
+	}
+	systrace_attachment_set(a, walk->session, task);
+	a->epoch = walk->session->epoch;
+	a->privileged = privileged;
+	a->inherit = mode != SYSTRACE_ATTACH_TASK;
+	if (mode != SYSTRACE_ATTACH_EXEC)
+		return insert(walk, a, exec_id, SYSTRACE_LIVE);
+	a->armed = kzalloc(sizeof(*a->armed), GFP_KERNEL_ACCOUNT);
+	if (a->armed)
+		return insert(walk, a, exec_id, SYSTRACE_WAITING);
+	systrace_attachment_free(a);
+	return -ENOMEM;
+}
+
+static int attach_task(struct walk *walk, struct task_struct *task, u32 mode)
+{
+	int err;
+
+	do
+		err = try_attach(walk, task, mode);
+	while (err == -EAGAIN && !fatal_signal_pending(current));
+	return err == -EAGAIN ? -EINTR : err;
+}
+
+static bool follows(struct walk *walk, struct task_struct *t)
+{
+	struct systrace_attachment *a = systrace_attachment_find(walk->session, t);
+
+	return a && a->inherit && a->stage == SYSTRACE_LIVE && a->epoch == walk->session->epoch;
+}
+
+/* Not attached yet, or alone: then its children are to follow from now on. */
+static bool attachable(struct walk *walk, struct task_struct *t)
+{
+	struct systrace_attachment *a = systrace_attachment_find(walk->session, t);
+
+	return a ? !a->inherit : !(READ_ONCE(t->flags) & (PF_EXITING | SYSTRACE_PF_WORKER));
+}
+
+/* A task that is attached alone leads a tree from now on. */
+static void upgrade(struct walk *walk, struct task_struct *t)
+{
+	struct systrace_attachment *a;
+
+	raw_spin_lock(&walk->session->lock);
+	a = systrace_attachment_find(walk->session, t);
+	if (a && !a->inherit) {
+		a->epoch = walk->session->epoch;
+		a->upgraded = true;
+		WRITE_ONCE(a->inherit, true);
+		walk->joins++;
+	}
+	raw_spin_unlock(&walk->session->lock);
+	smp_mb();	/* as in systrace_attachment_begin */
+}
+
+/* Undo this ATTACH's: no upgrade is fresh. */
+static void downgrade(struct systrace_session *session)
+{
+	struct systrace_attachment *a;
+
+	raw_spin_lock(&session->lock);
+	list_for_each_entry(a, &session->attachments, session_node) {
+		if (!a->upgraded || a->epoch != session->epoch)
+			continue;
+		WRITE_ONCE(a->inherit, false);
+		a->upgraded = false;
+		a->epoch = 0;
+	}
+	raw_spin_unlock(&session->lock);
 }
 
 /* One descendant that may not be traced, or ends, does not spoil the rest. */
@@ -188,20 +301,23 @@ static int attach_join(struct walk *walk, struct task_struct *t)
 {
 	int err = attach_task(walk, t, SYSTRACE_ATTACH_TREE);
 
+	if (err == -EEXIST)
+		upgrade(walk, t);
 	if (err == -EPERM)
 		walk->refused++;
-	return err == -ENOMEM || err == -ENODEV ? err : 0;
+	return err == -EEXIST || err == -EPERM || err == -ESRCH ? 0 : err;
 }
 
 static int attach_tree(struct walk *walk)
 {
-	bool privileged;
+	struct user_namespace *privileged;
 	int err;
 
 	err = systrace_may_attach(walk->session, walk->root, &privileged);
 	if (err)
 		return err;
-	walk->joined = inherits;
+	put_user_ns(privileged);
+	walk->joined = follows;
 	walk->candidate = attachable;
 	walk->join = attach_join;
 	return walk_tree(walk);
@@ -251,56 +367,77 @@ static void walk_end(struct walk *walk)
 {
 	put_task_struct(walk->root);
 	free_page((unsigned long)walk->path);
+	kvfree(walk->batch);
 	kfree(walk);
 }
 
 /* --- detach --- */
 
-static bool is_leaving(struct systrace_session *session, struct task_struct *t)
+static bool leaves_tree(struct walk *walk, struct task_struct *t)
 {
-	struct systrace_attachment *a = systrace_attachment_find(session, t);
+	struct systrace_attachment *a = systrace_attachment_find(walk->session, t);
 
-	return a && READ_ONCE(a->leaving);
+	return a && READ_ONCE(a->leaving) == SYSTRACE_LEAVING_TREE;
 }
 
-static bool can_leave(struct systrace_session *session, struct task_struct *t)
+static bool attached(struct walk *walk, struct task_struct *t)
 {
-	return systrace_attachment_find(session, t);
+	return systrace_attachment_find(walk->session, t);
 }
 
-/* From here on its children leave with it. */
-static int leave(struct walk *walk, struct task_struct *t)
+static void leave(struct walk *walk, struct task_struct *t, u8 how)
 {
 	struct systrace_attachment *a;
 
 	raw_spin_lock(&walk->session->lock);
 	a = systrace_attachment_find(walk->session, t);
 	if (a && !a->leaving) {
-		a->leaving = true;
+		a->leaving = how;
 		walk->joins++;
 	}
 	raw_spin_unlock(&walk->session->lock);
+}
+
+/* From here on its children leave with it. */
+static int leave_join(struct walk *walk, struct task_struct *t)
+{
+	leave(walk, t, SYSTRACE_LEAVING_TREE);
 	return 0;
 }
 
 static int mark_tree(struct walk *walk)
 {
-	walk->joined = is_leaving;
-	walk->candidate = can_leave;
-	walk->join = leave;
+	walk->joined = leaves_tree;
+	walk->candidate = attached;
+	walk->join = leave_join;
 	return walk_tree(walk);
+}
+
+static void unmark(struct systrace_session *session)
+{
+	struct systrace_attachment *a;
+
+	raw_spin_lock(&session->lock);
+	list_for_each_entry(a, &session->attachments, session_node)
+		a->leaving = 0;
+	raw_spin_unlock(&session->lock);
 }
 
 static int mark(struct systrace_session *session, u32 mode, pid_t pid)
 {
 	struct walk *walk;
-	int err;
+	int err = 0;
 
 	walk = walk_begin(session, pid);
 	if (IS_ERR(walk))
 		return PTR_ERR(walk);
-	err = mode == SYSTRACE_DETACH_TASK ? leave(walk, walk->root) : mark_tree(walk);
-	if (!err && !walk->joins)
+	if (mode == SYSTRACE_DETACH_TREE)
+		err = mark_tree(walk);
+	else
+		leave(walk, walk->root, SYSTRACE_LEAVING_ALONE);
+	if (err)
+		unmark(session);
+	else if (!walk->joins)
 		err = -ESRCH;
 	walk_end(walk);
 	return err;
@@ -389,6 +526,16 @@ void systrace_tree_abandon(struct systrace_session *session)
 		systrace_attachment_drop(a);
 }
 
+/* How many tasks; or why none. */
+static int attached_by(const struct walk *walk)
+{
+	if (walk->joins)
+		return walk->joins;
+	if (walk->refused)
+		return -EPERM;
+	return READ_ONCE(walk->root->flags) & PF_EXITING ? -ESRCH : -EEXIST;
+}
+
 int systrace_tree_attach(struct systrace_session *session, u32 mode, pid_t pid)
 {
 	struct walk *walk;
@@ -406,9 +553,11 @@ int systrace_tree_attach(struct systrace_session *session, u32 mode, pid_t pid)
 	if (!err)
 		err = attach_root(walk, mode);
 	if (!err)
-		err = walk->joins ? walk->joins : walk->refused ? -EPERM : -EEXIST;
-	if (err < 0 && walk->joins)
-		detach(session, is_fresh);	/* all or nothing */
+		err = attached_by(walk);
+	if (err < 0 && walk->joins) {	/* all or nothing */
+		downgrade(session);
+		detach(session, is_fresh);
+	}
 	walk_end(walk);
 	if (!session->attached)
 		systrace_wake_work(session);

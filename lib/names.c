@@ -134,8 +134,6 @@ const char *systrace_reason_name(enum systrace_reason reason)
 	switch (reason) {
 	case SYSTRACE_DETACH_ASKED:
 		return "asked";
-	case SYSTRACE_DETACH_EXITING:
-		return "exiting";
 	case SYSTRACE_DETACH_EXEC:
 		return "exec";
 	}

@@ -48,8 +48,8 @@
  * Loss. When a ring is full, a session that drops counts the events that do not
  * fit; they take no seq. Before that CPU's next record, and also when the
  * session is paused, loses its last task, or its reader is about to sleep, a
- * LOST record tells their number and cause. Room is kept for one of each cause:
- * if nothing was read since the last, the next follows once there is room.
+ * LOST record tells their number and cause. Room is kept for one: if nothing was
+ * read since the last, the next follows once there is room.
  * Always: events made = delivered + lost, to the event. LOST records are not
  * counted as made.
  *
@@ -163,7 +163,11 @@ struct systrace_task {
 	/* char exe[]: NUL-terminated, "" if the task has none */
 };
 
-/* A task, the parent, made another one, which is attached from its start. */
+/*
+ * A task, the parent, made another one, which is attached from its start, unless
+ * the parent was attached alone. A child that ATTACH finds before this record
+ * has a TASK instead of it.
+ */
 struct systrace_fork {
 	struct systrace_event event;
 	__u32	child;		/* its tid */
@@ -184,7 +188,11 @@ struct systrace_exec {
 	/* char file[]: NUL-terminated */
 };
 
-/* A task ends; nothing more of it follows. code is as wait(2) gives it. */
+/*
+ * A task ends; nothing more of it follows. code is as wait(2) gives it, for this
+ * thread: what a process gives its parent is the code that exit_group or a signal
+ * gave to all, which a leader that ended before them does not have.
+ */
 struct systrace_exit {
 	struct systrace_event event;
 	__u32	code;
@@ -219,8 +227,7 @@ struct systrace_lost {
 
 enum systrace_reason {
 	SYSTRACE_DETACH_ASKED	= 0,	/* the DETACH ioctl */
-	SYSTRACE_DETACH_EXITING	= 1,	/* it was exiting while it was attached */
-	SYSTRACE_DETACH_EXEC	= 2	/* it runs a program that this session may not trace */
+	SYSTRACE_DETACH_EXEC	= 1	/* it runs a program that this session may not trace */
 };
 
 /* A task is no longer followed, though it has not ended. */
@@ -373,9 +380,9 @@ struct systrace_setup {
 
 /*
  * POLICY: which system calls are recorded, and how much of them. In the
- * beginning all are, whole. Replaces the previous policy as one: a call sees
- * the old rules or the new ones. The rules are applied in their order, so that
- * a later one wins; what none of them names is not recorded.
+ * beginning all are, whole. Replaces the previous policy as one: an ENTER or
+ * RETURN sees the old rules or the new ones. The rules are applied in their
+ * order, so that a later one wins; what none of them names is not recorded.
  *	EINVAL	nr_rules is above SYSTRACE_RULES_MAX; a rule has an unknown abi
  *		or record bit, nargs above 6 other than SYSTRACE_NARGS_ALL, or
  *		first and last are not -1 <= first <= last <= SYSTRACE_NR_MAX

@@ -133,7 +133,8 @@ static void test_twice(int fd)
 
 	tap_ok(attach(fd, SYSTRACE_ATTACH_TASK, one) == 1, "ATTACH TASK");
 	refuses(attach, fd, SYSTRACE_ATTACH_TASK, one, EEXIST, "ATTACH TASK again");
-	refuses(attach, fd, SYSTRACE_ATTACH_TREE, one, EEXIST, "ATTACH TREE of an attached task");
+	tap_ok(attach(fd, SYSTRACE_ATTACH_TREE, one) == 1, "ATTACH TREE of one attached alone");
+	refuses(attach, fd, SYSTRACE_ATTACH_TREE, one, EEXIST, "and again");
 	tap_ok(attach(fd, SYSTRACE_ATTACH_TREE, two) == 1, "ATTACH TREE");
 	refuses(attach, fd, SYSTRACE_ATTACH_TREE, two, EEXIST, "ATTACH TREE again");
 	refuses(attach, fd, SYSTRACE_ATTACH_TASK, two, EEXIST, "ATTACH TASK of an attached tree");
