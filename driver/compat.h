@@ -44,6 +44,10 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 11, 0)
 #define may_split		split
+/* A page accounted to a cgroup cannot be mapped to user space before. */
+#define SYSTRACE_GFP_MAPPED	GFP_KERNEL
+#else
+#define SYSTRACE_GFP_MAPPED	GFP_KERNEL_ACCOUNT
 #endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)

@@ -1,42 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <linux/capability.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
-#include <linux/module.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "account.h"
+#include "compat.h"
 #include "pages.h"
 #include "session.h"
-
-static unsigned long memlock_kib = 64 * 1024;
-module_param(memlock_kib, ulong, 0644);
-MODULE_PARM_DESC(memlock_kib, "KiB of ring memory for each user, beyond RLIMIT_MEMLOCK");
-
-/*
- * SETUP runs in the opener's context or in one that the opener gave the file to,
- * and its limit holds. A CPU that comes up later is charged by the kernel: the
- * limit was the user's to set for the CPUs there were.
- */
-static int charge(struct systrace_session *session, unsigned long nr)
-{
-	unsigned long limit, now;
-
-	limit = (rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT) + (memlock_kib >> (PAGE_SHIFT - 10));
-	now = atomic_long_add_return(nr, &session->user->locked_vm);
-	if (now > limit && !capable(CAP_IPC_LOCK)) {
-		atomic_long_sub(nr, &session->user->locked_vm);
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-static void uncharge(struct systrace_session *session, unsigned long nr)
-{
-	atomic_long_sub(nr, &session->user->locked_vm);
-}
 
 static void free_pages_of(struct systrace_pages *pages)
 {
@@ -44,6 +16,7 @@ static void free_pages_of(struct systrace_pages *pages)
 
 	for (i = 0; i < pages->nr && pages->page[i]; i++)
 		put_page(pages->page[i]);	/* a reader may still have it mapped */
+	cond_resched();
 	kvfree(pages->page);
 }
 
@@ -64,27 +37,39 @@ static void *map(struct systrace_pages *pages, bool twice)
 	return address;
 }
 
+static int alloc_pages_of(struct systrace_pages *pages, int node)
+{
+	const gfp_t gfp = SYSTRACE_GFP_MAPPED | __GFP_ZERO | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
+	unsigned long i;
+
+	for (i = 0; i < pages->nr; i++) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		pages->page[i] = alloc_pages_node(node, gfp, 0);
+		if (!pages->page[i])
+			return -ENOMEM;
+		cond_resched();
+	}
+	return 0;
+}
+
 int systrace_pages_alloc(struct systrace_session *session, struct systrace_pages *pages,
 			 unsigned long nr, int node, bool twice)
 {
-	unsigned long i;
-	int err;
+	long locked = systrace_account_charge(session->account, nr);
+	int err = -ENOMEM;
 
-	err = charge(session, nr);
-	if (err)
-		return err;
-	err = -ENOMEM;
+	if (locked < 0)
+		return locked;
 	pages->nr = nr;
+	pages->locked = locked;
 	pages->page = kvcalloc(nr, sizeof(*pages->page), GFP_KERNEL_ACCOUNT);
 	if (!pages->page)
 		goto err_charge;
-	for (i = 0; i < nr; i++) {
-		pages->page[i] = alloc_pages_node(node, GFP_KERNEL_ACCOUNT | __GFP_ZERO |
-						  __GFP_RETRY_MAYFAIL |
-						  __GFP_NOWARN, 0);
-		if (!pages->page[i])
-			goto err_pages;
-	}
+	err = alloc_pages_of(pages, node);
+	if (err)
+		goto err_pages;
+	err = -ENOMEM;
 	pages->address = map(pages, twice);
 	if (!pages->address)
 		goto err_pages;
@@ -93,7 +78,7 @@ int systrace_pages_alloc(struct systrace_session *session, struct systrace_pages
 err_pages:
 	free_pages_of(pages);
 err_charge:
-	uncharge(session, nr);
+	systrace_account_uncharge(session->account, nr, locked);
 	memset(pages, 0, sizeof(*pages));
 	return err;
 }
@@ -104,6 +89,6 @@ void systrace_pages_free(struct systrace_session *session, struct systrace_pages
 		return;
 	vunmap(pages->address);
 	free_pages_of(pages);
-	uncharge(session, pages->nr);
+	systrace_account_uncharge(session->account, pages->nr, pages->locked);
 	memset(pages, 0, sizeof(*pages));
 }

@@ -11,12 +11,14 @@ struct systrace_session;
 struct systrace_pages {
 	struct page **page;
 	unsigned long nr;
+	unsigned long locked;	/* of them, charged to the user's locked memory */
 	void *address;		/* the kernel's mapping of them */
 };
 
 /*
  * Allocate and charge nr zeroed pages near `node`; `twice` maps them twice in a
- * row. -ENOMEM if there is no memory or the session's user may lock no more.
+ * row. -ENOMEM if there is no memory or the session's user may lock no more,
+ * -EINTR for a fatal signal.
  */
 int systrace_pages_alloc(struct systrace_session *session, struct systrace_pages *pages,
 			 unsigned long nr, int node, bool twice);

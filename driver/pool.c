@@ -65,7 +65,7 @@ static DECLARE_WORK(refill_work, refill);
 /* A probe must not wake a worker itself. */
 static void refill_irq(struct irq_work *irq)
 {
-	schedule_work(&refill_work);
+	queue_work(system_highpri_wq, &refill_work);
 }
 
 static DEFINE_IRQ_WORK(refill_irq_work, refill_irq);

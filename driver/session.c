@@ -3,10 +3,10 @@
 #include <linux/cpuhotplug.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
-#include <linux/sched/user.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
+#include "account.h"
 #include "mapping.h"
 #include "policy.h"
 #include "probe.h"
@@ -31,15 +31,18 @@ static int hotplug_state;
 static void work(struct work_struct *work)
 {
 	struct systrace_session *session = container_of(work, struct systrace_session, work);
+	bool idle;
 
 	mutex_lock(&session->mutex);
-	if (session->active && !READ_ONCE(session->attached)) {
+	idle = session->active && !READ_ONCE(session->attached);
+	if (idle) {
 		systrace_probes_put(session->events);
 		session->active = false;
 	}
-	systrace_record_tell(session);
+	systrace_record_tell(session);	/* which wakes the reader if there was room */
 	mutex_unlock(&session->mutex);
-	systrace_wake_reader(session);
+	if (idle)
+		systrace_wake_reader(session);	/* for POLLHUP */
 }
 
 struct on_cpu {
@@ -87,6 +90,9 @@ int systrace_session_create(struct systrace_session **out, struct file *file)
 	session->cpus = alloc_percpu_gfp(struct systrace_cpu, GFP_KERNEL_ACCOUNT);
 	if (!session->cpus)
 		goto err_session;
+	session->account = systrace_account_get();
+	if (!session->account)
+		goto err_cpus;
 	RCU_INIT_POINTER(session->policy, &systrace_policy_all);
 	mutex_init(&session->mutex);
 	raw_spin_lock_init(&session->lock);
@@ -97,10 +103,11 @@ int systrace_session_create(struct systrace_session **out, struct file *file)
 	systrace_wake_init(session);
 	session->file = file;
 	session->pid_ns = get_pid_ns(task_active_pid_ns(current));
-	session->user = get_uid(current_user());
 	*out = session;
 	return 0;
 
+err_cpus:
+	free_percpu(session->cpus);
 err_session:
 	kfree(session);
 	return err;
@@ -129,7 +136,7 @@ void systrace_session_destroy(struct systrace_session *session)
 		systrace_probes_put(session->events);
 	systrace_policy_free(session);
 	free_memory(session);
-	free_uid(session->user);
+	systrace_account_put(session->account);
 	put_pid_ns(session->pid_ns);
 	free_percpu(session->cpus);
 	kfree(session);

@@ -36,6 +36,7 @@ struct systrace_cpu {
 	struct systrace_pages pages;
 };
 
+#define SYSTRACE_RECORD_MAX	(sizeof(struct systrace_task) + SYSTRACE_FILE_BYTES)
 #define SYSTRACE_RING_BYTES_MIN	PAGE_SIZE
 #define SYSTRACE_RING_BYTES_MAX	(1ULL << 30)
 #define SYSTRACE_EVENTS_ALL	((2ULL << SYSTRACE_DETACH) - (1ULL << SYSTRACE_ENTER))
@@ -78,7 +79,7 @@ struct systrace_session {
 
 	/* Memory, from SETUP on. */
 	u64 ring_bytes;
-	struct user_struct *user;	/* who is charged */
+	struct systrace_account *account; /* of who is charged */
 	struct systrace_pages control;
 	struct systrace_pages header_pages;
 	struct systrace_header *header;
