@@ -193,7 +193,7 @@ static long call(const struct ioctl *ioctl, struct systrace_session *session, vo
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long data)
 {
 	u64 arg[IOCTL_ARG_MAX / sizeof(u64)];
-	const struct ioctl *ioctl = &ioctls[_IOC_NR(cmd)];
+	const struct ioctl *ioctl;
 	void __user *user = (void __user *)data;
 	u32 size;
 	long err;
@@ -201,6 +201,7 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long data
 	if (cmd != _IO(_IOC_TYPE(SYSTRACE_IOC_INFO), _IOC_NR(cmd)) ||
 	    _IOC_NR(cmd) >= ARRAY_SIZE(ioctls))
 		return -ENOTTY;
+	ioctl = &ioctls[array_index_nospec(_IOC_NR(cmd), ARRAY_SIZE(ioctls))];
 	err = copy_in(ioctl, arg, user, &size);
 	/* An answer that could not be written is found out before there is one. */
 	if (!err && ioctl->answers)
@@ -216,8 +217,10 @@ static __poll_t device_poll(struct file *file, struct poll_table_struct *table)
 {
 	struct systrace_session *session = file->private_data;
 
-	if (!smp_load_acquire(&session->is_setup)) /* pairs with systrace_session_setup */
+	if (!smp_load_acquire(&session->is_setup)) { /* pairs with systrace_session_setup */
+		poll_wait(file, &session->wait, table);
 		return EPOLLERR;
+	}
 	return systrace_wake_poll(session, file, table);
 }
 

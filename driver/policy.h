@@ -3,6 +3,7 @@
 #ifndef SYSTRACE_POLICY_H
 #define SYSTRACE_POLICY_H
 
+#include <linux/nospec.h>
 #include <linux/rcupdate.h>
 
 #include "session.h"
@@ -21,7 +22,9 @@ struct systrace_policy_table {
 static __always_inline u8 systrace_policy_entry(const struct systrace_policy_table *table,
 						u8 abi, s32 nr)
 {
-	return table->entry[abi][min_t(u32, nr, SYSTRACE_NR_MAX + 1)];
+	u32 i = min_t(u32, nr, SYSTRACE_NR_MAX + 1);
+
+	return table->entry[abi][array_index_nospec(i, SYSTRACE_NR_MAX + 2)];
 }
 
 /* The policy that every session begins with: everything, whole. */

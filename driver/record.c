@@ -25,9 +25,10 @@ static void lose(struct systrace_session *session, struct systrace_cpu *cpu,
 {
 	cpu->lost[cause]++;
 	WRITE_ONCE(cpu->shared->lost, cpu->shared->lost + 1);
-	atomic64_inc(&cpu->untold[cause]);
 	cpu->behind = true;
-	systrace_wake_loss(session);
+	/* Who counts the first has it told; more of them change nothing. */
+	if (atomic64_inc_return(&cpu->untold[cause]) == 1)
+		systrace_wake_loss(session);
 }
 
 static unsigned int count_untold(struct systrace_cpu *cpu)

@@ -9,6 +9,7 @@ struct snapshot {
 	u64 lost[SYSTRACE_LOST_CAUSES];
 	u64 head;
 	u64 tail;
+	u64 said;	/* the tail by the reader's word, which may be no good */
 };
 
 static void take(struct systrace_session *session, int cpu, void *arg)
@@ -21,12 +22,14 @@ static void take(struct systrace_session *session, int cpu, void *arg)
 	shot->head = c->writer.head;
 	systrace_writer_update(&c->writer);
 	shot->tail = c->writer.tail;
+	shot->said = READ_ONCE(*c->writer.shared_tail);
 }
 
 /*
  * Count the records from tail to head. They stay what they are until the reader
- * frees them and the writer comes around: then -EAGAIN. A tail that lies leads
- * into the middle of a record: the sizes found there are only sizes.
+ * frees them and the writer comes around, with a record that it may not have
+ * published yet: then -EAGAIN. A tail that lies leads into the middle of a record:
+ * the sizes found there are only sizes.
  */
 static int count_unread(struct systrace_session *session, int cpu, const struct snapshot *shot,
 			u64 *unread)
@@ -46,8 +49,11 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 		at += size;
 		cond_resched();
 	}
-	smp_rmb();	/* the sizes, then the head */
-	return smp_load_acquire(&c->shared->head) - shot->tail > session->ring_bytes ? -EAGAIN : 0;
+	smp_rmb();	/* the sizes, then what says whether they were overwritten */
+	if (READ_ONCE(*c->writer.shared_tail) == shot->said)
+		return 0;
+	at = READ_ONCE(c->shared->head) + SYSTRACE_RECORD_MAX;
+	return at - shot->tail > session->ring_bytes ? -EAGAIN : 0;
 }
 
 static void add_cpu(struct systrace_session *session, int cpu, struct systrace_stats *stats)

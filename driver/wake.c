@@ -46,7 +46,8 @@ static void wake_irq(struct irq_work *irq)
 /* Start the timer once; it covers all events whose seq was taken before it fires. */
 static void arm(struct systrace_session *session)
 {
-	if (!test_and_set_bit(WAKE_ARMED, &session->wake_flags))
+	if (!test_bit(WAKE_ARMED, &session->wake_flags) &&
+	    !test_and_set_bit(WAKE_ARMED, &session->wake_flags))
 		request(session, WAKE_TIMER);
 }
 
@@ -111,7 +112,7 @@ static bool watermark_met(struct systrace_session *session)
 __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 			    struct poll_table_struct *table)
 {
-	bool gone;
+	bool gone, untold;
 	u64 seq, seen;
 
 	poll_wait(file, &session->wait, table);
@@ -119,15 +120,13 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 	smp_mb();	/* [F] */
 	/* Before seq: whatever tasks that are gone by now have made is in seq. */
 	gone = session->ever_attached && !smp_load_acquire(&session->attached);
+	untold = systrace_record_untold(session);
+	if (untold)
+		schedule_work(&session->work);
 	seq = atomic64_read(&session->seq);
 	seen = READ_ONCE(*session->seen);
-	if (seq == seen) {
-		if (systrace_record_untold(session)) {
-			schedule_work(&session->work);
-			return 0;
-		}
-		return gone ? EPOLLHUP : 0;
-	}
+	if (seq == seen)
+		return gone && !untold ? EPOLLHUP : 0;
 	if (!session->watermark || gone || (s64)(READ_ONCE(session->due) - seen) > 0 ||
 	    watermark_met(session))
 		return EPOLLIN | EPOLLRDNORM;
