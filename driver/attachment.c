@@ -227,7 +227,8 @@ static bool inherit_locked(struct systrace_attachment *parent, struct task_struc
 		return false;
 	}
 	systrace_record_fork(parent, child, clone_flags);
-	if (parent->dead || session->closing) {
+	if (session->closing ||
+	    (parent->stage == SYSTRACE_ENDING && parent->leaving != SYSTRACE_LEAVING_ALONE)) {
 		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
 		return false;
 	}

@@ -8,8 +8,7 @@
  * is written, which gives up its place in session->attached and frees it after
  * a grace period. Claim, unlink and insert happen under session->lock and, in
  * it, the bucket's lock. Records about a task are made by the task itself, but
- * for TASK (before any other) and DETACH (after it is unlinked and a grace
- * period has passed).
+ * for TASK (before any other) and DETACH (a grace period after the last other).
  */
 #ifndef SYSTRACE_ATTACHMENT_H
 #define SYSTRACE_ATTACHMENT_H
@@ -40,6 +39,7 @@ enum systrace_stage {
 	SYSTRACE_NEW,
 	SYSTRACE_WAITING,		/* for its execve: nothing is recorded before */
 	SYSTRACE_LIVE,
+	SYSTRACE_ENDING,		/* DETACH is on its way: nothing is recorded any more */
 };
 
 enum { SYSTRACE_LEAVING_ALONE = 1, SYSTRACE_LEAVING_TREE };	/* what it forks leaves, too */

@@ -115,7 +115,7 @@ static void exec(struct systrace_attachment *a, const char *file)
 	struct systrace_armed *armed = a->armed;
 	u32 old_tid = a->tid;
 
-	if (systrace_attachment_discard(a))
+	if (systrace_attachment_discard(a) || a->stage == SYSTRACE_ENDING)
 		return;
 	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
 	if (!systrace_may_keep(a->session, a->privileged)) {
@@ -157,7 +157,9 @@ static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 		if (!systrace_attachment_claim(a))
 			continue;
 		systrace_attachment_unlink(a);
-		if (a->stage != SYSTRACE_NEW)
+		if (a->stage == SYSTRACE_ENDING)
+			systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
+		else if (a->stage != SYSTRACE_NEW)
 			systrace_record_exit(a);
 		systrace_attachment_drop(a);
 	}

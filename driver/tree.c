@@ -458,6 +458,41 @@ static bool is_fresh(const struct systrace_attachment *a)
 	return a->epoch == a->session->epoch;
 }
 
+static bool ends(const struct systrace_attachment *a)
+{
+	return READ_ONCE(a->stage) == SYSTRACE_ENDING;
+}
+
+static bool set_ending(struct systrace_attachment *a)
+{
+	bool set;
+
+	raw_spin_lock(&a->session->lock);
+	set = !a->dead && a->stage != SYSTRACE_ENDING;
+	if (set)
+		WRITE_ONCE(a->stage, SYSTRACE_ENDING);
+	raw_spin_unlock(&a->session->lock);
+	return set;
+}
+
+/* Those that match, and what they fork meanwhile, are recorded no more. */
+static int stop_all(struct systrace_session *session,
+		    bool (*match)(const struct systrace_attachment *a))
+{
+	struct systrace_attachment *a;
+	int before, n = 0;
+
+	do {
+		before = n;
+		rcu_read_lock();
+		list_for_each_entry_rcu(a, &session->attachments, session_node)
+			if (match(a))
+				n += set_ending(a);
+		rcu_read_unlock();
+	} while (n != before);
+	return n;
+}
+
 /* Claim and unlink those that match, and what they fork meanwhile. */
 static void unlink_all(struct systrace_session *session,
 		       bool (*match)(const struct systrace_attachment *a), struct list_head *dead)
@@ -479,22 +514,22 @@ static void unlink_all(struct systrace_session *session,
 	} while (found);
 }
 
+/* How many. One that exits before we come to it has its DETACH from the exit probe. */
 static int detach(struct systrace_session *session,
 		  bool (*match)(const struct systrace_attachment *a))
 {
 	struct systrace_attachment *a, *next;
 	LIST_HEAD(dead);
-	int n = 0;
+	int n = stop_all(session, match);
 
-	unlink_all(session, match, &dead);
-	/* After this no probe that found them is still running: DETACH is the last. */
+	/* After this no probe that found them LIVE is still running: DETACH is the last. */
 	synchronize_rcu();
+	unlink_all(session, ends, &dead);
 	list_for_each_entry_safe(a, next, &dead, dead_node) {
 		preempt_disable();
 		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
 		preempt_enable();
 		systrace_attachment_drop(a);
-		n++;
 	}
 	return n;
 }
