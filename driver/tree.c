@@ -520,7 +520,7 @@ static int detach(struct systrace_session *session,
 {
 	struct systrace_attachment *a, *next;
 	LIST_HEAD(dead);
-	int n = stop_all(session, match);
+	int n = stop_all(session, match), exited = n;
 
 	/* After this no probe that found them LIVE is still running: DETACH is the last. */
 	synchronize_rcu();
@@ -530,7 +530,10 @@ static int detach(struct systrace_session *session,
 		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
 		preempt_enable();
 		systrace_attachment_drop(a);
+		exited--;
 	}
+	if (exited)
+		synchronize_rcu();	/* their probes may not have written it yet */
 	return n;
 }
 
