@@ -23,7 +23,7 @@ LIB_CFLAGS := -fPIC -fvisibility=hidden
 
 lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
-stress_tests := $(addprefix $B/stress/,ring ring-tsan ring-asan)
+stress_tests := $(addprefix $B/stress/,ring ring-tsan ring-asan merge merge-tsan merge-asan)
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
 all: lib examples
@@ -79,10 +79,12 @@ $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 	$(CC) $(CFLAGS) -Ilib -Iexamples -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$< $(wildcard examples/$*.c) $B/libsystrace.a -lcmocka -pthread -o $@
 
-$B/stress/ring-tsan: sanitizers := -fsanitize=thread
-$B/stress/ring-asan: sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
-$(stress_tests): tests/stress/ring.c Makefile | $B/stress
-	$(CC) $(CFLAGS) $(sanitizers) $< -pthread -o $@
+$B/stress/%-tsan: sanitizers := -fsanitize=thread
+$B/stress/%-asan: sanitizers := -fsanitize=address,undefined -fno-sanitize-recover=all
+$B/stress/ring $B/stress/ring-tsan $B/stress/ring-asan: tests/stress/ring.c
+$B/stress/merge $B/stress/merge-tsan $B/stress/merge-asan: tests/stress/merge.c lib/merge.c
+$(stress_tests): Makefile | $B/stress
+	$(CC) $(CFLAGS) -Ilib $(sanitizers) $(filter %.c,$^) -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest

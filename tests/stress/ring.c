@@ -17,20 +17,15 @@
  * they do besides is relaxed.
  */
 #define _GNU_SOURCE 1
-#include <pthread.h>
 #include <sched.h>
-#include <string.h>
 
 #include <systrace/ring.h>
+#include "part.h"
 #include "twice.h"
 
 #define HEADER		sizeof(struct systrace_event)
 #define RESERVE		SYSTRACE_RING_RESERVE
 #define LONGEST		512	/* about fifteen records fill the smallest ring */
-#define STALLED		30	/* seconds without progress that end the test by a signal */
-
-#define relaxed(p)		__atomic_load_n(p, __ATOMIC_RELAXED)
-#define set_relaxed(p, v)	__atomic_store_n(p, v, __ATOMIC_RELAXED)
 
 enum cut { FIT, STRADDLE };
 
@@ -47,43 +42,6 @@ static struct {
 	struct systrace_reader r;
 	__u64 lost;			/* by the writer's own account */
 } ring;
-
-static const char *part;
-static int part_number;
-
-/* From any thread; the other one may be waiting for what will never come. */
-static void fail(const char *why, __u64 number)
-{
-	printf("not ok %d - %s\n# %s, at %llu\n", part_number, part, why,
-	       (unsigned long long)number);
-	fflush(stdout);
-	_exit(1);
-}
-
-static void check(int right, const char *why, __u64 number)
-{
-	if (!right)
-		fail(why, number);
-}
-
-static void begin_part(const char *name)
-{
-	part = name;
-	part_number++;
-	alarm(STALLED);
-}
-
-static void progress(__u64 number)
-{
-	if (number % (1 << 12) == 0)
-		alarm(STALLED);
-}
-
-static void end_part(void)
-{
-	printf("ok %d - %s\n", part_number, part);
-	fflush(stdout);
-}
 
 /* Close below 2^64: the counters wrap a few laps later. */
 static void begin_ring(void)
@@ -105,16 +63,6 @@ static __u64 cut_size(__u64 number, __u64 position)
 	if (ring.cut == FIT && left < size + HEADER)
 		return left;
 	return size;
-}
-
-static void start(pthread_t *thread, void *(*function)(void *))
-{
-	int error = pthread_create(thread, NULL, function, NULL);
-
-	if (error) {
-		fprintf(stderr, "pthread_create: %s\n", strerror(error));
-		exit(1);
-	}
 }
 
 /* -------------------------------------------- nothing is lost: parts 1, 2, 5 --- */
@@ -172,7 +120,7 @@ static void write_and_read(void)
 {
 	pthread_t writer;
 
-	start(&writer, write_all);
+	start(&writer, write_all, NULL);
 	read_all();
 	pthread_join(writer, NULL);
 	check(!systrace_reader_peek(&ring.r), "a record too many", ring.count);
@@ -269,7 +217,7 @@ static void losses_told(void)
 	__u64 told;
 
 	begin_ring();
-	start(&writer, write_or_lose);
+	start(&writer, write_or_lose, NULL);
 	while (!relaxed(&ring.lost))
 		sched_yield();
 	told = read_account();
@@ -369,8 +317,8 @@ static void liar(void)
 
 	ring.cut = STRADDLE;
 	begin_ring();
-	start(&hostile, scribble);
-	start(&writer, write_regardless);
+	start(&hostile, scribble, NULL);
+	start(&writer, write_regardless, NULL);
 	follow_head();
 	pthread_join(writer, NULL);
 	pthread_join(hostile, NULL);
@@ -386,13 +334,7 @@ static void honest_again(void)
 
 int main(int argc, char **argv)
 {
-	char *end = NULL;
-
-	ring.count = argc > 1 ? strtoull(argv[1], &end, 10) : 1000000;
-	if (argc > 2 || (end && *end) || ring.count < 1000) {
-		fprintf(stderr, "usage: %s [COUNT], at least 1000\n", argv[0]);
-		return 1;
-	}
+	ring.count = part_count(argc, argv);
 	ring.size = twice_smallest();
 	ring.bytes = twice_map(ring.size);
 	printf("1..5\n");
