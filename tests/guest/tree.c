@@ -267,11 +267,12 @@ static pid_t begin_storm(void)
 /* A second session keeps the probes, so that each round meets them at once. */
 static void test_storm(int rounds)
 {
-	pid_t keeper = tap_sleeper(), pid = begin_storm();
+	pid_t keeper = tap_sleeper(), pid;
 	struct systrace *kept = session(), *st;
 	seen.alive = calloc(TIDS, sizeof(*seen.alive));
 	if (!seen.alive || systrace_attach(kept, keeper, SYSTRACE_ATTACH_TASK) != 1)
 		tap_bail("keeper");
+	pid = begin_storm();
 	for (int i = 0; i < rounds; i++) {
 		const struct systrace_event *e;
 
