@@ -28,8 +28,9 @@ static pid_t sleeper(void)
 {
 	pid_t pid = tap_fork();
 
-	while (pid == 0)
-		pause();
+	if (pid == 0)
+		for (;;)
+			pause();
 	return pid;
 }
 

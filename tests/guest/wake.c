@@ -652,6 +652,17 @@ static void test_races(unsigned long rounds)
 	}
 }
 
+/*
+ * A session that lasts, so that the kernel's code is patched only now: see -s of
+ * tests/vm/run, which would take these races their concurrency.
+ */
+static void keep_probes(void)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = RING });
+
+	attach(st, tap_sleeper());
+}
+
 int main(int argc, char **argv)
 {
 	unsigned long rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000;
@@ -663,6 +674,7 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		tap_bail("mmap");
+	keep_probes();
 	test_in_and_hup();
 	test_sleepers();
 	test_silent_end(false, "the silent end of the last task");
