@@ -535,6 +535,17 @@ static void pause_some(unsigned *seed)
 		n--;
 }
 
+/* Soon it sleeps, too: the machine's CPUs may have to share one. */
+static void await_seen(unsigned long n)
+{
+	for (int spins = 0; atomic_load(&shared->seen) != n; spins++) {
+		if (spins < 100)
+			sched_yield();
+		else
+			usleep(20);
+	}
+}
+
 /* Makes a few calls, and no more before all are seen. From time to time it moves. */
 static pid_t begin_producer(unsigned long rounds, int least, int most)
 {
@@ -557,8 +568,7 @@ static pid_t begin_producer(unsigned long rounds, int least, int most)
 		made += (unsigned long)n;
 		while (n--)
 			syscall(SYS_getppid);
-		while (atomic_load(&shared->seen) != made)
-			sched_yield();
+		await_seen(made);
 		pause_some(&seed);
 	}
 	_exit(0);
