@@ -93,17 +93,20 @@ $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 $(addprefix $B/,lib examples driver unit guest stress):
 	mkdir -p $@
 
+# What runs make again gets its job slots by the "+", which would run it under -n too
+run := $(if $(findstring n,$(firstword -$(MAKEFLAGS))),@,+@)
+
 demo:
 	@tests/install demo
-	+@MAKE='$(MAKE)' examples/demo
+	$(run)examples/demo
 
 check:
 	@tests/install check
-	+@tests/check
+	$(run)tests/check
 
 check-all:
 	@tests/install check
-	+@tests/check all
+	$(run)tests/check all
 
 lint:
 	@tests/install lint
