@@ -49,6 +49,8 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 	a->session = session;
 	a->task = get_task_struct(task);
 	a->tid = systrace_attachment_tid(session, task);
+	a->full_cpu = -1;
+	refcount_set(&a->refs, 1);
 }
 
 void systrace_attachment_free(struct systrace_attachment *a)
@@ -60,9 +62,15 @@ void systrace_attachment_free(struct systrace_attachment *a)
 	systrace_pool_free(a);
 }
 
-static void free_rcu(struct rcu_head *rcu)
+void systrace_attachment_put(struct systrace_attachment *a)
 {
-	systrace_attachment_free(container_of(rcu, struct systrace_attachment, rcu));
+	if (refcount_dec_and_test(&a->refs))
+		systrace_attachment_free(a);
+}
+
+static void put_rcu(struct rcu_head *rcu)
+{
+	systrace_attachment_put(container_of(rcu, struct systrace_attachment, rcu));
 }
 
 static void link(struct systrace_attachment *a)
@@ -85,7 +93,7 @@ static bool claim(struct systrace_attachment *a)
 	bool claimed = !a->dead;
 
 	lockdep_assert_held(&a->session->lock);
-	a->dead = true;
+	WRITE_ONCE(a->dead, true);
 	return claimed;
 }
 
@@ -110,7 +118,7 @@ static void drop(struct systrace_attachment *a)
 	smp_store_release(&session->attached, session->attached - 1);
 	if (!session->attached)
 		systrace_wake_work(session);
-	call_rcu(&a->rcu, free_rcu);
+	call_rcu(&a->rcu, put_rcu);
 }
 
 bool systrace_attachment_claim(struct systrace_attachment *a)
@@ -262,7 +270,7 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 	linked = inherit_locked(parent, child, clone_flags, a);
 	raw_spin_unlock(&session->lock);
 	if (a && !linked)
-		call_rcu(&a->rcu, free_rcu);
+		call_rcu(&a->rcu, put_rcu);
 }
 
 int systrace_attachments_init(void)
@@ -283,7 +291,7 @@ int systrace_attachments_init(void)
 
 void systrace_attachments_exit(void)
 {
-	rcu_barrier();	/* free_rcu */
+	rcu_barrier();	/* put_rcu */
 	systrace_pool_exit();
 	vfree(systrace_buckets);
 }

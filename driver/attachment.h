@@ -15,6 +15,7 @@
 
 #include <linux/hash.h>
 #include <linux/rculist.h>
+#include <linux/refcount.h>
 #include <linux/sched.h>
 
 #include "session.h"
@@ -57,6 +58,10 @@ struct systrace_attachment {
 	u8 leaving;			/* DETACH is about to claim it; under session->lock */
 	u8 stage;			/* enum systrace_stage; rises under session->lock */
 	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
+	int full_cpu;			/* whose ring it has written past the mark; or -1 */
+	bool block_armed;		/* block_work is pending; the task's own */
+	struct callback_head block_work;
+	refcount_t refs;		/* from insert on: the table's, and block_work's */
 	struct list_head session_node;	/* in session->attachments; RCU readable */
 	struct list_head dead_node;	/* in the list of the DETACH that claimed it */
 	struct rcu_head rcu;
@@ -117,6 +122,8 @@ bool systrace_attachment_discard(struct systrace_attachment *a);
 bool systrace_attachment_claim(struct systrace_attachment *a);
 void systrace_attachment_unlink(struct systrace_attachment *a);
 void systrace_attachment_drop(struct systrace_attachment *a);
+/* The last one frees it: a reference of block_work. */
+void systrace_attachment_put(struct systrace_attachment *a);
 
 /* Numbers in the opener's pid namespace, 0 where it cannot see the task. */
 u32 systrace_attachment_tid(struct systrace_session *session, struct task_struct *task);

@@ -10,6 +10,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "block.h"
 #include "device.h"
 #include "mapping.h"
 #include "policy.h"
@@ -26,6 +27,8 @@ static long do_info(struct systrace_session *session, void *arg)
 	info->size = sizeof(*info);
 	info->abi_version = SYSTRACE_ABI_VERSION;
 	info->features = SYSTRACE_FEATURE_DROP;
+	if (SYSTRACE_CAN_BLOCK)
+		info->features |= SYSTRACE_FEATURE_BLOCK;
 	if (IS_ENABLED(CONFIG_IA32_EMULATION))
 		info->features |= SYSTRACE_FEATURE_I386;
 	if (IS_ENABLED(CONFIG_X86_X32_ABI))
@@ -122,10 +125,17 @@ static long do_resume(struct systrace_session *session, void *arg)
 	return err;
 }
 
-/* Only a session that blocks has tasks to wake, and this driver makes none. */
+/* A reader calls this often, and must not wait for an ATTACH in another thread. */
 static long do_kick(struct systrace_session *session, void *arg)
 {
-	return check_op(session, arg);
+	const struct systrace_op *op = arg;
+
+	if (op->flags)
+		return -EINVAL;
+	if (!smp_load_acquire(&session->is_setup)) /* pairs with systrace_session_setup */
+		return -EBADFD;
+	systrace_block_kick(session);
+	return 0;
 }
 
 static long do_stats(struct systrace_session *session, void *arg)
@@ -139,7 +149,7 @@ static const struct ioctl {
 	u16 size;
 	u16 least;
 	bool answers;		/* the structure is written back */
-	bool locks;		/* session->mutex itself, since it reads user memory */
+	bool locks;		/* session->mutex itself, if and when it needs it */
 } ioctls[] = {
 	{ do_info, sizeof(struct systrace_info), 48, true },
 	{ do_setup, sizeof(struct systrace_setup), 72, true },
@@ -148,7 +158,7 @@ static const struct ioctl {
 	{ do_detach, sizeof(struct systrace_detach_args), 24, true },
 	{ do_pause, sizeof(struct systrace_op), 8 },
 	{ do_resume, sizeof(struct systrace_op), 8 },
-	{ do_kick, sizeof(struct systrace_op), 8 },
+	{ do_kick, sizeof(struct systrace_op), 8, false, true },
 	{ do_stats, sizeof(struct systrace_stats), 152, true },
 };
 

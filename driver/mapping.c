@@ -8,6 +8,7 @@
  */
 #include <linux/mm.h>
 
+#include "block.h"
 #include "compat.h"
 #include "mapping.h"
 
@@ -109,8 +110,9 @@ static void control_close(struct vm_area_struct *vma)
 
 	spin_lock(&session->map_lock);
 	if (!--session->control_maps)
-		session->consumer = NULL;
+		WRITE_ONCE(session->consumer, NULL);
 	spin_unlock(&session->map_lock);
+	systrace_block_kick(session);	/* nobody waits for a reader that is gone */
 }
 
 static const struct vm_operations_struct control_ops = {
@@ -130,7 +132,7 @@ static int mmap_control(struct systrace_session *session, struct vm_area_struct 
 	spin_lock(&session->map_lock);
 	if (!session->control_maps) {
 		session->control_maps = 1;
-		session->consumer = vma->vm_mm;
+		WRITE_ONCE(session->consumer, vma->vm_mm);
 		vma->vm_ops = &control_ops;
 		err = 0;
 	}

@@ -18,6 +18,7 @@
 #include "access.h"
 #include "arch.h"
 #include "attachment.h"
+#include "block.h"
 #include "compat.h"
 #include "policy.h"
 #include "probe.h"
@@ -77,9 +78,12 @@ static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 
 	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current) {
+		if (unlikely(!systrace_attachment_live(a)))
+			continue;
 		what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
-		if (what & SYSTRACE_POLICY_RETURN && likely(systrace_attachment_live(a)))
+		if (what & SYSTRACE_POLICY_RETURN)
 			systrace_record_return(a, abi, nr, result);
+		systrace_block_exit(a);
 	}
 	preempt_enable_notrace();
 }

@@ -5,6 +5,7 @@
 #include <linux/timekeeping.h>
 
 #include "attachment.h"
+#include "block.h"
 #include "record.h"
 #include "wake.h"
 
@@ -91,6 +92,7 @@ static struct systrace_event *begin(struct systrace_attachment *a, struct systra
 		event = systrace_writer_reserve(&cpu->writer, size, SYSTRACE_RING_RESERVE);
 	if (unlikely(!event)) {
 		lose(session, cpu, cpu->writer.bytes ? SYSTRACE_LOST_FULL : SYSTRACE_LOST_NO_RING);
+		systrace_block_check(a, cpu);
 		return NULL;
 	}
 	stamp(session, event, type, flags, READ_ONCE(a->tid), size);
@@ -103,6 +105,7 @@ static void end(struct systrace_attachment *a, struct systrace_cpu *cpu, u16 siz
 	cpu->recorded++;
 	systrace_writer_publish(&cpu->writer, size);
 	systrace_wake_check(a->session, cpu);
+	systrace_block_check(a, cpu);
 }
 
 void systrace_record_enter(struct systrace_attachment *a, u8 abi, s32 nr, u32 nargs,

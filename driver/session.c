@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/capability.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/mm.h>
@@ -7,6 +8,7 @@
 #include <linux/workqueue.h>
 
 #include "account.h"
+#include "block.h"
 #include "mapping.h"
 #include "policy.h"
 #include "probe.h"
@@ -36,7 +38,7 @@ static void work(struct work_struct *work)
 	mutex_lock(&session->mutex);
 	idle = session->active && !READ_ONCE(session->attached);
 	if (idle) {
-		systrace_probes_put(session->events);
+		systrace_probes_put(session->probed);
 		session->active = false;
 	}
 	systrace_record_tell(session);	/* which wakes the reader if there was room */
@@ -101,6 +103,7 @@ int systrace_session_create(struct systrace_session **out, struct file *file)
 	INIT_LIST_HEAD(&session->node);
 	INIT_WORK(&session->work, work);
 	systrace_wake_init(session);
+	systrace_block_init(session);
 	session->file = file;
 	session->pid_ns = get_pid_ns(task_active_pid_ns(current));
 	*out = session;
@@ -131,9 +134,10 @@ void systrace_session_destroy(struct systrace_session *session)
 	mutex_unlock(&sessions_mutex);
 
 	systrace_tree_abandon(session);
+	systrace_block_stop(session);
 	systrace_wake_stop(session);
 	if (session->active)
-		systrace_probes_put(session->events);
+		systrace_probes_put(session->probed);
 	systrace_policy_free(session);
 	free_memory(session);
 	systrace_account_put(session->account);
@@ -257,7 +261,10 @@ static int check_setup(const struct systrace_setup *setup)
 	if (setup->watermark ? setup->latency_us < 50 || setup->latency_us > 10 * USEC_PER_SEC :
 			       setup->latency_us)
 		return -EINVAL;
-	return setup->full == SYSTRACE_FULL_DROP ? 0 : -EOPNOTSUPP;
+	if (setup->full == SYSTRACE_FULL_OVERWRITE ||
+	    (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK))
+		return -EOPNOTSUPP;
+	return setup->timeout_ms == SYSTRACE_NO_TIMEOUT && !capable(CAP_SYS_ADMIN) ? -EPERM : 0;
 }
 
 int systrace_session_setup(struct systrace_session *session, struct systrace_setup *setup)
@@ -273,6 +280,7 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 	session->ring_bytes = setup->ring_bytes;
 	session->events = (setup->events ? setup->events : SYSTRACE_EVENTS_ALL) |
 			  1ULL << SYSTRACE_LOST;
+	session->probed = session->events;
 	session->watermark = setup->watermark;
 	session->latency_us = setup->latency_us;
 	err = add_header(session);
@@ -281,6 +289,10 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 	if (err) {
 		free_memory(session);
 		return err;
+	}
+	if (setup->full == SYSTRACE_FULL_BLOCK) {
+		session->probed |= 1ULL << SYSTRACE_RETURN;	/* where waits begin */
+		systrace_block_setup(session, setup->timeout_ms);
 	}
 	systrace_mapping_ranges(session, setup);
 	smp_store_release(&session->is_setup, true); /* poll and mmap take no lock */
@@ -294,6 +306,7 @@ void systrace_session_pause(struct systrace_session *session)
 	lockdep_assert_held(&session->mutex);
 	WRITE_ONCE(session->paused, true);
 	synchronize_rcu();	/* no probe is still writing */
+	systrace_block_kick(session);
 	systrace_record_tell(session);
 }
 

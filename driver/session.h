@@ -33,6 +33,13 @@ struct systrace_cpu {
 	atomic64_t untold[SYSTRACE_LOST_CAUSES];
 	bool behind;			/* some of it is this CPU's to tell */
 	struct systrace_ring *shared;	/* in the header pages */
+
+	/* Blocking: see block.h. */
+	wait_queue_head_t room;		/* who waits for room in this ring */
+	u64 stalled;			/* the tail when a wait timed out */
+	atomic64_t blocked;
+	atomic64_t blocked_ns;
+	atomic64_t timeouts;
 	struct systrace_pages pages;
 };
 
@@ -46,6 +53,7 @@ struct systrace_session {
 	struct systrace_cpu __percpu *cpus;
 	struct systrace_policy_table __rcu *policy;
 	u64 events;			/* wanted: 1 << enum systrace_type */
+	u64 mark;			/* unread bytes in a ring from which on its tasks wait */
 	u32 watermark;
 	bool paused;
 
@@ -62,9 +70,13 @@ struct systrace_session {
 	u32 latency_us;
 	atomic64_t wakeups;
 
+	u32 timeout_ms;			/* of a wait for room */
+	atomic_t waiting;		/* tasks in block.c that look at this session */
+
 	struct mutex mutex;		/* serializes ioctls and the work below */
 	struct work_struct work;	/* tells losses; follows the last detach */
 	bool is_setup;			/* set once, last in SETUP, with release */
+	u64 probed;			/* events for which it needs probes */
 	bool active;			/* holds the probes; under mutex */
 	bool ever_attached;
 

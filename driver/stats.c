@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/sched.h>
 
+#include "block.h"
 #include "stats.h"
 
 /* One CPU's figures at one moment. */
@@ -58,6 +59,7 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 
 static void add_cpu(struct systrace_session *session, int cpu, struct systrace_stats *stats)
 {
+	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
 	struct snapshot shot;
 	u64 unread, lost = 0;
 	int cause, tries = 0;
@@ -72,6 +74,9 @@ static void add_cpu(struct systrace_session *session, int cpu, struct systrace_s
 	stats->made += shot.recorded + lost;
 	stats->delivered += shot.recorded - min(unread, shot.recorded);
 	stats->bytes += shot.head;
+	stats->blocked += atomic64_read(&c->blocked);
+	stats->blocked_ns += atomic64_read(&c->blocked_ns);
+	stats->timeouts += atomic64_read(&c->timeouts);
 }
 
 int systrace_stats_get(struct systrace_session *session, struct systrace_stats *stats)
@@ -97,5 +102,6 @@ int systrace_stats_get(struct systrace_session *session, struct systrace_stats *
 	raw_spin_unlock(&session->lock);
 	stats->wakeups = atomic64_read(&session->wakeups);
 	stats->seq = atomic64_read(&session->seq);
+	stats->covered = systrace_block_covered(session);
 	return 0;
 }

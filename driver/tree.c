@@ -344,7 +344,7 @@ static int activate(struct systrace_session *session)
 		return 0;
 	err = systrace_pool_fill();
 	if (!err)
-		err = systrace_probes_get(session->events);
+		err = systrace_probes_get(session->probed);
 	session->active = !err;
 	return err;
 }

@@ -10,7 +10,7 @@
 
 #define WATERMARK	(64 << 10)	/* bytes: enough for a big write */
 #define LATENCY_US	20000		/* what a person does not notice */
-#define BLOCK_MS	1000		/* longest wait of a traced task with -F block */
+#define BLOCK_MS	10000		/* longest wait of a traced task with -F block */
 
 static const char usage[] =
 "usage: systrace-dump [OPTION]... [--] CMD [ARG]...\n"
@@ -21,7 +21,9 @@ static const char usage[] =
 "\n"
 "  -o FILE      write the events to FILE, not to standard output\n"
 "  -b BYTES     size of each CPU's ring: a power of two, may end in K or M\n"
-"  -F POLICY    when a ring is full: drop (the default), overwrite or block\n"
+"  -F POLICY    when a ring is full: block[:MSEC] has the traced tasks wait for us, at\n"
+"               most so long (the default for CMD: 10000); drop loses the newest\n"
+"               events and says how many (the default with -p)\n"
 "  -p PID       trace this process and all its descendants; may be repeated\n"
 "  -e NAME,...  only these system calls; may be repeated\n"
 "  -h, --help   show this\n"
@@ -64,18 +66,48 @@ static uint64_t parse_bytes(const char *text)
 	return n << shift;
 }
 
-static uint32_t parse_full(const char *text)
+static uint32_t parse_ms(const char *text)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(text, &end, 10);
+	if (*text < '0' || *text > '9' || *end || errno || !n || n >= SYSTRACE_NO_TIMEOUT)
+		systrace_dump_die("-F block:%s: not a time in milliseconds; try 1000", text);
+	return (uint32_t)n;
+}
+
+static void parse_full(struct systrace_dump_options *o, const char *text)
 {
 	static const char *const names[] = {
 		[SYSTRACE_FULL_DROP] = "drop",
 		[SYSTRACE_FULL_OVERWRITE] = "overwrite",
 		[SYSTRACE_FULL_BLOCK] = "block",
 	};
+	uint32_t i = 0;
 
-	for (uint32_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (!strcmp(text, names[i]))
-			return i;
-	systrace_dump_die("-F %s: not a policy; there are drop, overwrite and block", text);
+	o->full_given = true;
+	o->session.timeout_ms = 0;
+	if (!strncmp(text, "block:", 6)) {
+		o->session.full = SYSTRACE_FULL_BLOCK;
+		o->session.timeout_ms = parse_ms(text + 6);
+		return;
+	}
+	while (strcmp(text, names[i]))
+		if (++i == sizeof(names) / sizeof(names[0]))
+			systrace_dump_die("-F %s: not a policy; there are drop, overwrite and "
+					  "block[:MSEC]", text);
+	o->session.full = i;
+}
+
+/* A command waits for us rather than lose events; what runs already is not held up. */
+static void choose_full(struct systrace_dump_options *o)
+{
+	if (!o->full_given && !o->nr_pids)
+		o->session.full = SYSTRACE_FULL_BLOCK;
+	if (o->session.full == SYSTRACE_FULL_BLOCK && !o->session.timeout_ms)
+		o->session.timeout_ms = BLOCK_MS;
 }
 
 static void add_pid(struct systrace_dump_options *o, const char *text)
@@ -141,7 +173,7 @@ static void parse_option(struct systrace_dump_options *o, int option)
 		o->session.ring_bytes = parse_bytes(optarg);
 		break;
 	case 'F':
-		o->session.full = parse_full(optarg);
+		parse_full(o, optarg);
 		break;
 	case 'p':
 		add_pid(o, optarg);
@@ -164,7 +196,6 @@ static void set_wakeups(struct systrace_options *session)
 
 	session->watermark = half && half < WATERMARK ? (uint32_t)half : WATERMARK;
 	session->latency_us = LATENCY_US;
-	session->timeout_ms = session->full == SYSTRACE_FULL_BLOCK ? BLOCK_MS : 0;
 }
 
 void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
@@ -179,5 +210,6 @@ void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
 		o->cmd = argv + optind;
 	else if (!o->nr_pids)
 		bad_usage();
+	choose_full(o);
 	set_wakeups(&o->session);
 }

@@ -40,7 +40,7 @@ static const char *open_advice(const struct systrace_dump_options *o, int error)
 		return o->session.ring_bytes ? "-b takes a power of two that the driver admits" :
 					       "the driver is another version's";
 	case EOPNOTSUPP:
-		return "this driver does not have that -F policy; use -F drop";
+		return "this driver or kernel does not have that -F policy; use -F drop";
 	case ENOMEM:
 		return "make the rings smaller with -b, or raise the limit on locked memory";
 	case EPROTO:
@@ -49,10 +49,16 @@ static const char *open_advice(const struct systrace_dump_options *o, int error)
 	return "cannot start a session";
 }
 
-static void open_session(struct dump *d, const struct systrace_dump_options *o)
+static void open_session(struct dump *d, struct systrace_dump_options *o)
 {
 	int ret = systrace_open(&d->st, &o->session);
 
+	if (ret == -EOPNOTSUPP && !o->full_given) {
+		systrace_dump_say("on this kernel no task can wait for us: as with -F drop");
+		o->session.full = SYSTRACE_FULL_DROP;
+		o->session.timeout_ms = 0;
+		ret = systrace_open(&d->st, &o->session);
+	}
 	if (ret)
 		systrace_dump_die("%s: %s; %s", SYSTRACE_DEVICE, strerror(-ret),
 				  open_advice(o, -ret));
@@ -107,7 +113,7 @@ static void spawn(struct dump *d, char **cmd)
 	exit(DUMP_NOT_EXECUTABLE);
 }
 
-static void start(struct dump *d, const struct systrace_dump_options *o)
+static void start(struct dump *d, struct systrace_dump_options *o)
 {
 	open_session(d, o);
 	systrace_dump_create(&d->out, o->output);

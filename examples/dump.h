@@ -24,6 +24,7 @@ void systrace_dump_die(const char *format, ...)
 struct systrace_dump_options {
 	const char *output;		/* NULL: standard output */
 	struct systrace_options session;
+	bool full_given;		/* -F: session.full is no default */
 	struct systrace_rule *rules;	/* NULL: no -e */
 	unsigned nr_rules;
 	pid_t *pids;

@@ -53,6 +53,19 @@
  * Always: events made = delivered + lost, to the event. LOST records are not
  * counted as made.
  *
+ * Waiting. In a session that blocks, a task that has written a record past half
+ * of a ring waits, on its way back to user mode, until less than half of that
+ * ring is unread. The other half is for the tasks that are on their way there: it
+ * takes one call, with all that comes with it, of each of `covered` tasks (see
+ * STATS); beyond that, and for the TASK records of an ATTACH that finds no room,
+ * events are lost as in a session that drops. After you store tails, make a full
+ * memory barrier, load `waiters` from the header and call KICK if it is not zero.
+ * A wait also ends when it has lasted timeout_ms: then nobody waits for this
+ * reader again until it moves the tail of the ring in question. It ends when the
+ * control range is unmapped, the session paused, or the task detached, and at a
+ * signal: any, as long as half of that other half is free; then only one that
+ * kills. The tasks of the process that has mapped control never wait.
+ *
  * Growth. Every structure begins with its own size in bytes, as the caller
  * compiled it, and grows only at its end. A shorter one than the driver's is
  * taken as if zeros followed; a longer one is taken if what the driver does not
@@ -339,6 +352,7 @@ struct systrace_info {
  *	EINVAL	ring_bytes is no power of two, or outside INFO's bounds; full,
  *		an event or the watermark is not as said below
  *	EOPNOTSUPP  this driver, or this kernel, does not have that `full`
+ *	EPERM	SYSTRACE_NO_TIMEOUT without CAP_SYS_ADMIN
  *	ENOMEM	no memory, or RLIMIT_MEMLOCK plus the module's allowance for
  *		each user (parameter memlock_kib) are used up
  */
@@ -348,13 +362,15 @@ enum systrace_full {
 	SYSTRACE_FULL_BLOCK	= 2	/* the traced tasks wait for the reader */
 };
 
+#define SYSTRACE_NO_TIMEOUT	0xffffffffU
+
 struct systrace_setup {
 	__u32	size;
 	__u32	flags;		/* 0 */
 	__u64	ring_bytes;	/* of each CPU's ring */
 	__u64	events;		/* 1 << TYPE for each wanted; 0: all. LOST always comes. */
 	__u32	full;		/* enum systrace_full */
-	__u32	timeout_ms;	/* of a wait in BLOCK; 0 with the others */
+	__u32	timeout_ms;	/* of a wait in BLOCK, 0: 10 s, or SYSTRACE_NO_TIMEOUT; else 0 */
 	/* Bytes in one ring that wake the reader, at most half of ring_bytes; 0: any event does */
 	__u32	watermark;
 	/* With a watermark: wake it this long after an event all the same, 50 to 10,000,000 */
@@ -503,7 +519,7 @@ struct systrace_stats {
 	__u64	seq;		/* the last given out */
 	__u32	attached;	/* tasks, now ... */
 	__u32	attached_max;	/* ... and at most */
-	__u32	covered;	/* tasks for which these rings lose nothing in BLOCK */
+	__u32	covered;	/* tasks of which these rings lose nothing in BLOCK, else 0 */
 	__u32	uncovered;	/* tasks that could not be followed */
 };
 

@@ -138,9 +138,13 @@ options() {
 	says 'is named' nonsense
 	ends 'an unknown policy' 125 systrace-dump -F nonsense true
 	says 'is named, too' nonsense
-	for policy in overwrite block; do
-		ends "-F $policy is not there yet" 125 systrace-dump -F $policy true
-		says "and says so" 'not supported'
+	for policy in drop block block:500; do
+		ends "-F $policy" 0 systrace-dump -o trace -F $policy true
+		check 'loses nothing' summed trace
+	done
+	for policy in block: block:0 block:x block:4294967295 drop:5; do
+		ends "-F $policy is refused" 125 systrace-dump -F $policy true
+		says 'in one line' "-F $policy"
 	done
 	for bytes in 0 5000 x 4096x 1E; do
 		ends "-b $bytes is refused" 125 systrace-dump -b $bytes true

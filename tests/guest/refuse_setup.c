@@ -94,6 +94,28 @@ static void test_policy_when_full(int fd, __u32 full, __u64 feature, const char 
 		refuses(fd, setup, EOPNOTSUPP, name);
 }
 
+/* Who may make others wait for ever. */
+static void test_no_timeout(void)
+{
+	struct systrace_setup setup = { .ring_bytes = RING, .full = SYSTRACE_FULL_BLOCK,
+					.timeout_ms = SYSTRACE_NO_TIMEOUT };
+	int fd = tap_open(O_RDWR);
+
+	if (!(info.features & SYSTRACE_FEATURE_BLOCK)) {
+		close(fd);
+		return;
+	}
+	if (seteuid(65534))
+		tap_bail("seteuid");
+	refuses(fd, setup, EPERM, "no timeout and no CAP_SYS_ADMIN");
+	if (seteuid(0))
+		tap_bail("seteuid");
+	close(fd);
+	accepts(setup, "no timeout");
+	setup.timeout_ms--;
+	accepts(setup, "the longest timeout");
+}
+
 static void test_setup(void)
 {
 	struct systrace_setup setup = { .ring_bytes = RING };
@@ -116,6 +138,7 @@ static void test_setup(void)
 	tap_ok(mmap(NULL, setup.data_size, PROT_READ, MAP_SHARED, fd,
 		    (off_t)setup.data_offset) != MAP_FAILED, "the first SETUP still holds");
 	close(fd);
+	test_no_timeout();
 	accepts((struct systrace_setup){ .ring_bytes = info.ring_bytes_min }, "the least ring");
 	accepts((struct systrace_setup){ .ring_bytes = RING, .watermark = RING / 2,
 					 .latency_us = 50 }, "the bounds of a watermark");

@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A task that waits for room: what lets it go on, and that all that acts on a
+ * sleeping task acts on it. Nothing here is bounded by the wait's own timeout but
+ * where that is the point: without one, a wake-up that does not come hangs the
+ * test.
+ */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "tap.h"
+
+#define RING	16384
+#define CGROUP	"cgroup"	/* in the working directory */
+
+struct session {
+	int fd;
+	struct systrace_setup setup;
+	unsigned char *control;
+	const struct systrace_header *header;
+};
+
+/* --------------------------------------------------------------- a session --- */
+
+static void map_control(struct session *s)
+{
+	s->control = mmap(NULL, s->setup.control_size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd,
+			  (off_t)s->setup.control_offset);
+	if (s->control == MAP_FAILED)
+		tap_bail("mmap of control");
+}
+
+static struct session begin(__u32 timeout_ms)
+{
+	struct session s = { .fd = tap_open(O_RDWR) };
+
+	s.setup = (struct systrace_setup){
+		.size = sizeof(s.setup), .ring_bytes = RING,
+		.full = SYSTRACE_FULL_BLOCK, .timeout_ms = timeout_ms,
+	};
+	if (ioctl(s.fd, SYSTRACE_IOC_SETUP, &s.setup))
+		tap_bail("SETUP");
+	map_control(&s);
+	s.header = mmap(NULL, s.setup.data_size, PROT_READ, MAP_SHARED, s.fd,
+			(off_t)s.setup.data_offset);
+	if (s.header == MAP_FAILED)
+		tap_bail("mmap of data");
+	return s;
+}
+
+static void end(struct session *s)
+{
+	munmap(s->control, s->setup.control_size);
+	munmap((void *)(uintptr_t)s->header, s->setup.data_size);
+	close(s->fd);
+}
+
+static void attach(const struct session *s, pid_t pid)
+{
+	struct systrace_attach_args args = { .size = sizeof(args), .pid = pid };
+
+	if (ioctl(s->fd, SYSTRACE_IOC_ATTACH, &args))
+		tap_bail("ATTACH");
+}
+
+static int op(const struct session *s, unsigned long request)
+{
+	struct systrace_op args = { .size = sizeof(args) };
+
+	return ioctl(s->fd, request, &args);
+}
+
+static struct systrace_stats stats(const struct session *s)
+{
+	struct systrace_stats st = { .size = sizeof(st), .cpu = -1 };
+
+	if (ioctl(s->fd, SYSTRACE_IOC_STATS, &st))
+		tap_bail("STATS");
+	return st;
+}
+
+static __u64 head(const struct session *s, unsigned cpu)
+{
+	const struct systrace_ring *ring = (const void *)
+		((const char *)s->header + s->header->rings + cpu * s->header->rings_stride);
+
+	return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
+}
+
+static __u64 *tail(const struct session *s, unsigned cpu)
+{
+	return (void *)(s->control + s->header->tails + cpu * s->header->tails_stride);
+}
+
+/* Read everything, as a reader must; true if somebody was waiting. */
+static bool drain(const struct session *s)
+{
+	for (unsigned cpu = 0; cpu < s->header->nr_rings; cpu++)
+		__atomic_store_n(tail(s, cpu), head(s, cpu), __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&s->header->waiters, __ATOMIC_RELAXED))
+		return false;
+	if (op(s, SYSTRACE_IOC_KICK))
+		tap_bail("KICK");
+	return true;
+}
+
+static unsigned waiters(const struct session *s)
+{
+	return __atomic_load_n(&s->header->waiters, __ATOMIC_RELAXED);
+}
+
+static void await_waiters(const struct session *s, unsigned n)
+{
+	while (waiters(s) != n)
+		usleep(1000);
+}
+
+/* ------------------------------------------------------------- traced tasks --- */
+
+/* What a caller has come to, in memory that it shares with us. */
+struct shared {
+	unsigned long calls, signals;
+};
+
+static struct shared *shared;
+
+static void count_signal(int sig)
+{
+	(void)sig;
+	shared->signals++;
+}
+
+/* A child that calls getppid n times, 0 for ever, and exits with 0. */
+static pid_t caller(unsigned long n)
+{
+	pid_t pid;
+
+	*shared = (struct shared){ 0 };
+	pid = tap_fork();
+	if (pid)
+		return pid;
+	signal(SIGUSR1, count_signal);
+	raise(SIGSTOP);
+	while (!n || shared->calls < n) {
+		syscall(SYS_getppid);
+		shared->calls++;
+	}
+	_exit(0);
+}
+
+static pid_t traced_caller(const struct session *s, unsigned long n)
+{
+	pid_t pid = caller(n);
+
+	waitpid(pid, NULL, WUNTRACED);
+	attach(s, pid);
+	kill(pid, SIGCONT);
+	return pid;
+}
+
+static char task_state(pid_t pid)
+{
+	char path[64], text[512], *p;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	p = strrchr(text, ')');
+	return p ? p[2] : 0;
+}
+
+/* One task, waiting for room for ever. */
+static pid_t blocked(struct session *s)
+{
+	pid_t pid;
+
+	*s = begin(SYSTRACE_NO_TIMEOUT);
+	pid = traced_caller(s, 0);
+	await_waiters(s, 1);
+	return pid;
+}
+
+/* It is still there, makes calls again, and nothing of them was lost. */
+static void goes_on(const struct session *s, pid_t pid, const char *what)
+{
+	unsigned long calls = shared->calls;
+
+	while (shared->calls < calls + 3 * RING / sizeof(struct systrace_return))
+		if (!drain(s))
+			usleep(100);
+	tap_ok(waitpid(pid, NULL, WNOHANG) == 0 && stats(s).lost[SYSTRACE_LOST_FULL] == 0,
+	       "%s; it goes on, and nothing is lost", what);
+}
+
+/* It runs without being read any more. */
+static void runs_free(pid_t pid, const char *what)
+{
+	unsigned long calls = shared->calls;
+
+	while (shared->calls < calls + 10000)
+		usleep(1000);
+	tap_ok(waitpid(pid, NULL, WNOHANG) == 0, "%s lets it go on", what);
+}
+
+static void finish(struct session *s, pid_t pid)
+{
+	end(s);
+	tap_reap(pid);
+}
+
+/* ------------------------------------------------------- what ends the wait --- */
+
+static void test_room(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	struct pollfd pfd = { .fd = s.fd, .events = POLLIN };
+	unsigned long calls;
+
+	calls = shared->calls;
+	tap_ok(task_state(pid) == 'S', "a task that waits for room sleeps");
+	usleep(200000);
+	tap_ok(shared->calls == calls && waiters(&s) == 1, "and makes no call");
+	tap_ok(poll(&pfd, 1, -1) == 1 && pfd.revents == POLLIN, "its reader is told");
+	goes_on(&s, pid, "room and KICK wake it");
+	await_waiters(&s, 1);
+	for (unsigned cpu = 0; cpu < s.header->nr_rings; cpu++)
+		*tail(&s, cpu) = head(&s, cpu);
+	calls = shared->calls;
+	while (shared->calls == calls)
+		usleep(1000);
+	tap_ok(true, "it looks for room by itself, too");
+	finish(&s, pid);
+}
+
+static void test_end_of_reader(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+
+	munmap(s.control, s.setup.control_size);
+	runs_free(pid, "unmapping control");
+	tap_ok(stats(&s).lost[SYSTRACE_LOST_FULL] > 0, "and from then on the session drops");
+	map_control(&s);
+	await_waiters(&s, 1);
+	tap_ok(true, "mapped again, the session blocks again");
+	end(&s);
+	runs_free(pid, "closing the session");
+	tap_reap(pid);
+}
+
+static void test_detach(void)
+{
+	struct systrace_detach_args args = { .size = sizeof(args), .mode = SYSTRACE_DETACH_ALL };
+	struct session s;
+	pid_t pid = blocked(&s);
+
+	if (ioctl(s.fd, SYSTRACE_IOC_DETACH, &args))
+		tap_bail("DETACH");
+	runs_free(pid, "DETACH");
+	finish(&s, pid);
+}
+
+static void test_pause(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+
+	if (op(&s, SYSTRACE_IOC_PAUSE))
+		tap_bail("PAUSE");
+	runs_free(pid, "PAUSE");
+	if (op(&s, SYSTRACE_IOC_RESUME))
+		tap_bail("RESUME");
+	await_waiters(&s, 1);
+	goes_on(&s, pid, "RESUME has it wait again");
+	finish(&s, pid);
+}
+
+static void test_timeout(void)
+{
+	const unsigned long n = 20000;
+	struct session s = begin(300);
+	pid_t pid = traced_caller(&s, n);
+	struct systrace_stats st;
+	int status;
+
+	waitpid(pid, &status, 0);
+	tap_ok(status == 0 && shared->calls == n, "a reader that never reads: the program finishes");
+	st = stats(&s);
+	tap_ok(st.timeouts == 1 && st.blocked >= 1, "after one wait that timed out");
+	tap_note("%llu waits, %llu timed out", (unsigned long long)st.blocked,
+		 (unsigned long long)st.timeouts);
+	tap_ok(st.blocked_ns >= 300 * 1000000ULL, "which lasted as long as SETUP said");
+	tap_ok(st.lost[SYSTRACE_LOST_FULL] > 0 && st.delivered == 0, "the rest is counted as lost");
+	drain(&s);
+	pid = traced_caller(&s, 0);
+	await_waiters(&s, 1);
+	tap_ok(true, "once the reader has read, tasks wait for it again");
+	finish(&s, pid);
+}
+
+/* ------------------------------------------------ what acts on any sleeper --- */
+
+static void test_kill(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	int status;
+
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "SIGKILL ends it");
+	tap_ok(waiters(&s) == 0, "and it waits no more");
+	end(&s);
+}
+
+static void test_stop(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	int status;
+
+	kill(pid, SIGSTOP);
+	waitpid(pid, &status, WUNTRACED);
+	tap_ok(WIFSTOPPED(status) && task_state(pid) == 'T', "SIGSTOP stops it");
+	kill(pid, SIGCONT);
+	await_waiters(&s, 1);
+	goes_on(&s, pid, "SIGCONT continues it");
+	finish(&s, pid);
+}
+
+static void test_ptrace(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	int status;
+
+	if (ptrace(PTRACE_ATTACH, pid, 0, 0))
+		tap_bail("PTRACE_ATTACH");
+	tap_ok(waitpid(pid, &status, 0) == pid && WIFSTOPPED(status), "a debugger can stop it");
+	if (ptrace(PTRACE_DETACH, pid, 0, 0))
+		tap_bail("PTRACE_DETACH");
+	goes_on(&s, pid, "the debugger leaves");
+	finish(&s, pid);
+}
+
+static bool is_frozen(void)
+{
+	char text[256] = "";
+	int fd = open(CGROUP "/test/cgroup.events", O_RDONLY);
+	bool frozen = read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "frozen 1");
+
+	close(fd);
+	return frozen;
+}
+
+static void test_freezer(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	char text[16];
+
+	mkdir(CGROUP, 0755);
+	if (mount("none", CGROUP, "cgroup2", 0, NULL) || mkdir(CGROUP "/test", 0755))
+		tap_bail("cgroup2");
+	snprintf(text, sizeof(text), "%d", pid);
+	if (!tap_put(CGROUP "/test/cgroup.procs", text) ||
+	    !tap_put(CGROUP "/test/cgroup.freeze", "1"))
+		tap_bail("cgroup.freeze");
+	while (!is_frozen())
+		usleep(1000);
+	tap_ok(true, "the cgroup freezer freezes it");
+	tap_put(CGROUP "/test/cgroup.freeze", "0");
+	goes_on(&s, pid, "it is thawed");
+	finish(&s, pid);
+	while (rmdir(CGROUP "/test"))
+		usleep(1000);
+	umount(CGROUP);
+}
+
+/* Signals get through as long as there is much room for what they cause; kills always. */
+static void test_signals(void)
+{
+	struct session s;
+	pid_t pid = blocked(&s);
+	unsigned long signals;
+	int status;
+
+	while (!shared->signals) {
+		kill(pid, SIGUSR1);
+		usleep(1000);
+	}
+	tap_ok(true, "a signal is handled");
+	while (task_state(pid) != 'D') {
+		kill(pid, SIGUSR1);
+		usleep(1000);
+	}
+	signals = shared->signals;
+	for (int i = 0; i < 100; i++) {
+		kill(pid, SIGUSR1);
+		usleep(1000);
+	}
+	tap_ok(shared->signals == signals && stats(&s).lost[SYSTRACE_LOST_FULL] == 0,
+	       "%lu signals have used up the room for them; no more are handled, nothing is lost",
+	       signals);
+	goes_on(&s, pid, "there is room");
+	tap_ok(shared->signals > signals, "and then they are handled");
+	await_waiters(&s, 1);
+	while (task_state(pid) != 'D') {
+		kill(pid, SIGUSR1);
+		usleep(1000);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "SIGKILL ends it there, too");
+	end(&s);
+}
+
+/* ------------------------------------------------------- odd relationships --- */
+
+static void *call_getppid(void *arg)
+{
+	unsigned long *calls = arg;
+
+	for (int i = 0; i < 100000; i++) {
+		syscall(SYS_getppid);
+		(*calls)++;
+	}
+	return NULL;
+}
+
+/* The reader's own threads are traced, and it does not read. */
+static void test_own_tree(void)
+{
+	struct session s = begin(SYSTRACE_NO_TIMEOUT);
+	struct systrace_detach_args all = { .size = sizeof(all), .mode = SYSTRACE_DETACH_ALL };
+	unsigned long calls = 0;
+	pthread_t thread;
+
+	attach(&s, getpid());
+	if (pthread_create(&thread, NULL, call_getppid, &calls))
+		tap_bail("pthread_create");
+	pthread_join(thread, NULL);
+	tap_ok(calls == 100000 && stats(&s).blocked == 0, "a reader never waits for itself");
+	ioctl(s.fd, SYSTRACE_IOC_DETACH, &all);
+	end(&s);
+}
+
+/* The reader writes what the traced task reads: whoever waits, it is not for ever. */
+static void test_own_output(void)
+{
+	struct session s = begin(200);
+	struct systrace_stats st;
+	char page[4096] = "";
+	int fds[2], status;
+	pid_t pid;
+
+	if (pipe(fds))
+		tap_bail("pipe");
+	pid = tap_fork();
+	if (pid == 0) {
+		close(fds[1]);
+		raise(SIGSTOP);
+		while (read(fds[0], page, 16) > 0)
+			syscall(SYS_getppid);
+		_exit(0);
+	}
+	close(fds[0]);
+	waitpid(pid, NULL, WUNTRACED);
+	attach(&s, pid);
+	kill(pid, SIGCONT);
+	for (int i = 0; i < 100; i++) {	/* each write may wait for the task, which waits for us */
+		if (write(fds[1], page, sizeof(page)) != sizeof(page))
+			tap_bail("write");
+		if (i % 32 == 31)
+			drain(&s);
+	}
+	close(fds[1]);
+	waitpid(pid, &status, 0);
+	st = stats(&s);
+	tap_ok(status == 0 && st.timeouts > 0, "a task that reads its reader's output waits in vain, "
+	       "not for ever");
+	tap_note("%llu waits timed out", (unsigned long long)st.timeouts);
+	end(&s);
+}
+
+/* Two sessions on one task: who is slow in one is not in the other. */
+static void test_two_sessions(void)
+{
+	const unsigned long n = 5000;
+	struct session one = begin(SYSTRACE_NO_TIMEOUT), two = begin(SYSTRACE_NO_TIMEOUT);
+	pid_t pid = caller(n);
+	bool both = false;
+	int status;
+
+	waitpid(pid, NULL, WUNTRACED);
+	attach(&one, pid);
+	attach(&two, pid);
+	kill(pid, SIGCONT);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		both |= waiters(&one) == 1;
+		drain(&one);
+		usleep(100);
+		drain(&two);
+	}
+	tap_ok(status == 0 && both && !stats(&one).lost[SYSTRACE_LOST_FULL] &&
+	       !stats(&two).lost[SYSTRACE_LOST_FULL], "two sessions can each have a task wait");
+	end(&one);
+	end(&two);
+}
+
+/* More tasks than one, all waiting: none is left behind, and they are within `covered`. */
+static void test_many(void)
+{
+	enum { TASKS = 5 };
+	const unsigned long n = 3000;
+	struct session s = begin(SYSTRACE_NO_TIMEOUT);
+	int status, bad = 0;
+	pid_t pid = tap_fork();
+
+	if (pid == 0) {
+		raise(SIGSTOP);
+		for (int i = 0; i < TASKS - 1; i++)
+			if (fork() == 0)
+				break;
+		for (unsigned long i = 0; i < n; i++)
+			syscall(SYS_getppid);
+		while (wait(&status) > 0)
+			bad |= status;
+		_exit(bad != 0);
+	}
+	waitpid(pid, NULL, WUNTRACED);
+	attach(&s, pid);
+	kill(pid, SIGCONT);
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		usleep(1000);
+		drain(&s);
+	}
+	drain(&s);
+	tap_ok(stats(&s).covered >= TASKS, "a ring of %d bytes covers %u tasks", RING,
+	       stats(&s).covered);
+	tap_ok(status == 0 && stats(&s).blocked > TASKS && !stats(&s).lost[SYSTRACE_LOST_FULL],
+	       "%d tasks wait, all finish, nothing is lost", TASKS);
+	tap_ok(stats(&s).made == stats(&s).delivered && waiters(&s) == 0, "the account is exact");
+	end(&s);
+}
+
+int main(void)
+{
+	struct systrace_info info = { .size = sizeof(info) };
+	int fd = tap_open(O_RDWR);
+
+	if (ioctl(fd, SYSTRACE_IOC_INFO, &info))
+		tap_bail("INFO");
+	close(fd);
+	if (!(info.features & SYSTRACE_FEATURE_BLOCK)) {
+		tap_ok(true, "# SKIP this kernel cannot block");
+		return tap_end();
+	}
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		      -1, 0);
+	if (shared == MAP_FAILED)
+		tap_bail("mmap");
+	test_room();
+	test_end_of_reader();
+	test_detach();
+	test_pause();
+	test_timeout();
+	test_kill();
+	test_stop();
+	test_ptrace();
+	test_freezer();
+	test_signals();
+	test_own_tree();
+	test_own_output();
+	test_two_sessions();
+	test_many();
+	return tap_end();
+}
