@@ -41,7 +41,7 @@ u32 systrace_block_covered(struct systrace_session *session)
 /* Past the mark, for all that is known. A tail that lies makes nobody wait. */
 static u64 unread(struct systrace_cpu *cpu)
 {
-	u64 bytes = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->writer.shared_tail);
+	u64 bytes = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->tail);
 
 	return cpu->writer.bytes && bytes <= cpu->writer.mask + 1 ? bytes : 0;
 }
@@ -54,7 +54,7 @@ static bool full(struct systrace_session *session, struct systrace_cpu *cpu)
 {
 	return READ_ONCE(session->consumer) && !READ_ONCE(session->paused) &&
 	       unread(cpu) > session->mark &&
-	       READ_ONCE(*cpu->writer.shared_tail) != READ_ONCE(cpu->stalled);
+	       READ_ONCE(*cpu->tail) != READ_ONCE(cpu->stalled);
 }
 
 void systrace_block_passed(struct systrace_attachment *a, struct systrace_cpu *cpu)
@@ -88,7 +88,7 @@ static void time_out(struct systrace_session *session, struct systrace_cpu *cpu)
 	atomic64_inc(&cpu->timeouts);
 	for_each_possible_cpu(i) {
 		c = per_cpu_ptr(session->cpus, i);
-		WRITE_ONCE(c->stalled, READ_ONCE(*c->writer.shared_tail));
+		WRITE_ONCE(c->stalled, READ_ONCE(*c->tail));
 	}
 	systrace_block_kick(session);
 }

@@ -26,7 +26,7 @@ static long do_info(struct systrace_session *session, void *arg)
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	info->abi_version = SYSTRACE_ABI_VERSION;
-	info->features = SYSTRACE_FEATURE_DROP;
+	info->features = SYSTRACE_FEATURE_DROP | SYSTRACE_FEATURE_OVERWRITE;
 	if (SYSTRACE_CAN_BLOCK)
 		info->features |= SYSTRACE_FEATURE_BLOCK;
 	if (IS_ENABLED(CONFIG_IA32_EMULATION))

@@ -32,6 +32,51 @@ static void lose(struct systrace_session *session, struct systrace_cpu *cpu,
 		systrace_wake_loss(session);
 }
 
+/* Overwritten before it was read. A LOST record counts as one more event, and is told anew. */
+static void overwritten(struct systrace_session *session, struct systrace_cpu *cpu,
+			const struct systrace_event *event)
+{
+	const struct systrace_lost *lost = (const void *)event;
+	struct systrace_cpu *loser;
+
+	cpu->lost[SYSTRACE_LOST_OVERWRITTEN]++;
+	WRITE_ONCE(cpu->shared->lost, cpu->shared->lost + 1);
+	if (event->type != SYSTRACE_LOST) {
+		cpu->recorded--;
+		return;
+	}
+	loser = per_cpu_ptr(session->cpus, lost->cpu);
+	atomic64_add(lost->count, &loser->untold[lost->cause]);
+	cpu->behind |= loser == cpu;
+}
+
+static noinline void give_way(struct systrace_session *session, struct systrace_cpu *cpu, u64 room)
+{
+	const struct systrace_event *event;
+	u64 read = READ_ONCE(*cpu->tail), seq;
+
+	do {
+		event = systrace_writer_oldest(&cpu->writer);
+		if ((s64)(cpu->writer.tail - read) >= 0)
+			overwritten(session, cpu, event);
+		seq = event->seq;
+		systrace_writer_give_up(&cpu->writer, event);
+	} while (systrace_writer_free(&cpu->writer) < room);
+	systrace_writer_forget(&cpu->writer, cpu->shared, seq);	/* [H] */
+}
+
+/* Room in this CPU's ring, if need be that of the oldest records. */
+static void *reserve(struct systrace_session *session, struct systrace_cpu *cpu, u64 size,
+		     u64 spare)
+{
+	void *room = systrace_writer_reserve(&cpu->writer, size, spare);
+
+	if (likely(room) || !session->overwrites || !cpu->writer.bytes)
+		return room;
+	give_way(session, cpu, size + spare);
+	return systrace_writer_reserve(&cpu->writer, size, spare);
+}
+
 static unsigned int count_untold(struct systrace_cpu *cpu)
 {
 	unsigned int cause, n = 0;
@@ -51,7 +96,7 @@ static bool tell(struct systrace_session *session, struct systrace_cpu *cpu, int
 	for (cause = 0; cause < SYSTRACE_LOST_CAUSES; cause++) {
 		if (!atomic64_read(&loser->untold[cause]))
 			continue;
-		lost = systrace_writer_reserve(&cpu->writer, sizeof(*lost), 0);
+		lost = reserve(session, cpu, sizeof(*lost), 0);
 		if (!lost)
 			return false;
 		stamp(session, &lost->event, SYSTRACE_LOST, 0, 0, sizeof(*lost));
@@ -72,7 +117,7 @@ static noinline bool tell_before(struct systrace_session *session, struct systra
 {
 	u64 room = size + count_untold(cpu) * sizeof(struct systrace_lost);
 
-	return systrace_writer_reserve(&cpu->writer, room, SYSTRACE_RING_RESERVE) &&
+	return reserve(session, cpu, room, SYSTRACE_RING_RESERVE) &&
 	       tell(session, cpu, smp_processor_id());
 }
 
@@ -89,7 +134,7 @@ static struct systrace_event *begin(struct systrace_attachment *a, struct systra
 	if (unlikely(cpu->behind) && !tell_before(session, cpu, size))
 		event = NULL;
 	else
-		event = systrace_writer_reserve(&cpu->writer, size, SYSTRACE_RING_RESERVE);
+		event = reserve(session, cpu, size, SYSTRACE_RING_RESERVE);
 	if (unlikely(!event)) {
 		lose(session, cpu, cpu->writer.bytes ? SYSTRACE_LOST_FULL : SYSTRACE_LOST_NO_RING);
 		systrace_block_check(a, cpu);
@@ -257,7 +302,7 @@ void systrace_record_uncovered(struct systrace_attachment *a, struct task_struct
 
 	if (READ_ONCE(session->paused))
 		return;
-	lost = systrace_writer_reserve(&cpu->writer, sizeof(*lost), SYSTRACE_RING_RESERVE);
+	lost = reserve(session, cpu, sizeof(*lost), SYSTRACE_RING_RESERVE);
 	if (cpu->behind || !lost) {
 		lose(session, cpu, SYSTRACE_LOST_CHILD);
 		return;

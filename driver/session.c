@@ -41,10 +41,15 @@ static void work(struct work_struct *work)
 		systrace_probes_put(session->probed);
 		session->active = false;
 	}
-	systrace_record_tell(session);	/* which wakes the reader if there was room */
+	/*
+	 * It wakes the reader if there was room. While paused, records are read in
+	 * place: none may be overwritten.
+	 */
+	if (!session->paused || !session->overwrites)
+		systrace_record_tell(session);
 	mutex_unlock(&session->mutex);
 	if (idle)
-		systrace_wake_reader(session);	/* for POLLHUP */
+		systrace_wake_gone(session);
 }
 
 struct on_cpu {
@@ -164,8 +169,9 @@ static void init_writer(struct systrace_session *session, int cpu)
 {
 	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
 
+	c->tail = shared_tail(session, cpu);
 	systrace_writer_init(&c->writer, c->pages.address, session->ring_bytes, &c->shared->head,
-			     shared_tail(session, cpu));
+			     session->overwrites ? &c->shared->oldest : c->tail);
 }
 
 /* Give a CPU its ring, unless it has one. None of our probes runs on it. */
@@ -261,8 +267,7 @@ static int check_setup(const struct systrace_setup *setup)
 	if (setup->watermark ? setup->latency_us < 50 || setup->latency_us > 10 * USEC_PER_SEC :
 			       setup->latency_us)
 		return -EINVAL;
-	if (setup->full == SYSTRACE_FULL_OVERWRITE ||
-	    (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK))
+	if (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK)
 		return -EOPNOTSUPP;
 	return setup->timeout_ms == SYSTRACE_NO_TIMEOUT && !capable(CAP_SYS_ADMIN) ? -EPERM : 0;
 }
@@ -283,6 +288,7 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 	session->probed = session->events;
 	session->watermark = setup->watermark;
 	session->latency_us = setup->latency_us;
+	session->overwrites = setup->full == SYSTRACE_FULL_OVERWRITE;
 	err = add_header(session);
 	if (!err)
 		err = add_rings(session);

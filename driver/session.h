@@ -25,7 +25,8 @@
  */
 struct systrace_cpu {
 	struct systrace_writer writer;	/* writer.bytes is NULL without a ring */
-	u64 recorded;			/* records written, LOST not counted */
+	const u64 *tail;		/* the reader's word, in the control range */
+	u64 recorded;			/* records written, and not lost again; LOST not counted */
 	u64 lost[SYSTRACE_LOST_CAUSES];
 	/* Of lost, what no LOST record has told yet. Atomic: another CPU tells for
 	 * one that has no ring.
@@ -55,6 +56,7 @@ struct systrace_session {
 	u64 events;			/* wanted: 1 << enum systrace_type */
 	u64 mark;			/* unread bytes in a ring from which on its tasks wait */
 	u32 watermark;
+	bool overwrites;
 	bool paused;
 
 	/* [E] Every event increments it. */

@@ -22,8 +22,10 @@ static void take(struct systrace_session *session, int cpu, void *arg)
 	memcpy(shot->lost, c->lost, sizeof(shot->lost));
 	shot->head = c->writer.head;
 	systrace_writer_update(&c->writer);
-	shot->tail = c->writer.tail;
-	shot->said = READ_ONCE(*c->writer.shared_tail);
+	shot->said = READ_ONCE(*c->tail);
+	shot->tail = c->writer.tail;	/* or `oldest`, if the session overwrites: */
+	if (shot->head - shot->said < shot->head - shot->tail)
+		shot->tail = shot->said;
 }
 
 /*
@@ -51,7 +53,9 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 		cond_resched();
 	}
 	smp_rmb();	/* the sizes, then what says whether they were overwritten */
-	if (READ_ONCE(*c->writer.shared_tail) == shot->said)
+	if (session->overwrites)
+		return (s64)(READ_ONCE(c->shared->oldest) - shot->tail) > 0 ? -EAGAIN : 0;
+	if (READ_ONCE(*c->tail) == shot->said)
 		return 0;
 	at = READ_ONCE(c->shared->head) + SYSTRACE_RECORD_MAX;
 	return at - shot->tail > session->ring_bytes ? -EAGAIN : 0;

@@ -24,6 +24,11 @@ void systrace_wake_reader(struct systrace_session *session)
 	wake_up_interruptible_poll(&session->wait, EPOLLIN | EPOLLRDNORM);
 }
 
+void systrace_wake_gone(struct systrace_session *session)
+{
+	wake_up_interruptible_poll(&session->wait, EPOLLIN | EPOLLRDNORM | EPOLLHUP);
+}
+
 static void count_and_wake(struct systrace_session *session)
 {
 	atomic64_inc(&session->wakeups);
@@ -68,7 +73,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 
 static bool reaches_watermark(struct systrace_session *session, struct systrace_cpu *cpu)
 {
-	u64 unread = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->writer.shared_tail);
+	u64 unread = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->tail);
 
 	return cpu->writer.bytes && unread >= session->watermark;
 }
@@ -112,6 +117,7 @@ static bool watermark_met(struct systrace_session *session)
 __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 			    struct poll_table_struct *table)
 {
+	__poll_t hup;
 	bool gone, untold;
 	u64 seq, seen;
 
@@ -125,11 +131,15 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 		schedule_work(&session->work);
 	seq = atomic64_read(&session->seq);
 	seen = READ_ONCE(*session->seen);
+	hup = gone && !untold ? EPOLLHUP : 0;
 	if (seq == seen)
-		return gone && !untold ? EPOLLHUP : 0;
+		return hup;
+	/* What a flight recorder has not read is not to be read before the end. */
+	if (!session->overwrites)
+		hup = 0;
 	if (!session->watermark || gone || (s64)(READ_ONCE(session->due) - seen) > 0 ||
 	    watermark_met(session))
-		return EPOLLIN | EPOLLRDNORM;
+		return EPOLLIN | EPOLLRDNORM | hup;
 	arm(session);
 	return 0;
 }

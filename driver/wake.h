@@ -36,6 +36,8 @@ void systrace_wake_work(struct systrace_session *session);
 
 /* Process context. */
 void systrace_wake_reader(struct systrace_session *session);
+/* For POLLHUP, also those that wait for nothing else. */
+void systrace_wake_gone(struct systrace_session *session);
 
 __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 			    struct poll_table_struct *table);

@@ -6,6 +6,7 @@
  * is nothing, release, wait.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,7 @@ struct dump {
 	pid_t cmd;
 	uint64_t events;
 	uint64_t lost;
+	uint64_t told;		/* by LOST events */
 	uint64_t tasks;
 	struct systrace_dump_output out;
 };
@@ -135,6 +137,8 @@ static void print(struct dump *d, const struct systrace_event *e)
 
 	out->length += length;
 	d->events += length && e->type != SYSTRACE_LOST;
+	if (e->type == SYSTRACE_LOST)
+		d->told += ((const struct systrace_lost *)(const void *)e)->count;
 	d->tasks += e->type == SYSTRACE_TASK || e->type == SYSTRACE_FORK;
 }
 
@@ -156,6 +160,16 @@ static void drain(struct dump *d)
 	systrace_dump_flush(&d->out);	/* about to sleep: let it be seen */
 }
 
+/* A flight recorder: nothing is read before the end, and then the latest. */
+static void record(struct dump *d)
+{
+	struct pollfd gone = { .fd = systrace_fd(d->st) };	/* POLLHUP, and nothing else */
+
+	while (poll(&gone, 1, -1) < 0 && errno == EINTR)
+		;
+	systrace_pause(d->st);
+}
+
 /* Until no task is left and all is read, or the output fails. True if all went well. */
 static bool read_all(struct dump *d)
 {
@@ -175,11 +189,14 @@ static bool read_all(struct dump *d)
 
 /* ------------------------------------------------------------------- end --- */
 
-static void close_session(struct dump *d)
+/* What a recorder passes over to print no gaps is lost, too, though it was delivered. */
+static void close_session(struct dump *d, uint32_t full)
 {
 	struct systrace_stats stats;
 
-	if (!systrace_stats(d->st, -1, &stats))
+	if (full == SYSTRACE_FULL_OVERWRITE)
+		d->lost = d->told;
+	else if (!systrace_stats(d->st, -1, &stats))
 		for (unsigned i = 0; i < SYSTRACE_LOST_CAUSES; i++)
 			d->lost += stats.lost[i];
 	systrace_dump_forget();
@@ -195,8 +212,10 @@ int main(int argc, char **argv)
 
 	systrace_dump_parse(&o, argc, argv);
 	start(&d, &o);
+	if (o.session.full == SYSTRACE_FULL_OVERWRITE)
+		record(&d);
 	fine = read_all(&d);
-	close_session(&d);
+	close_session(&d, o.session.full);
 	status = systrace_dump_join();
 	if (d.out.fd != STDOUT_FILENO && close(d.out.fd) && fine) {
 		systrace_dump_say("%s: %s", d.out.name, strerror(errno));

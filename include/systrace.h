@@ -49,19 +49,23 @@ struct systrace_options {
 				 * the limit on locked memory */
 	uint64_t events;	/* 1 << SYSTRACE_ENTER and so on; 0: all */
 	uint32_t full;		/* SYSTRACE_FULL_DROP ... */
-	uint32_t timeout_ms;	/* SYSTRACE_FULL_BLOCK: longest wait of a traced task */
+	uint32_t timeout_ms;	/* SYSTRACE_FULL_BLOCK: longest wait of a traced task; 0: 10 s */
 	uint32_t watermark;	/* bytes in one ring that wake the reader; 0: any event. At
 				 * most half of ring_bytes, and cut to that if those are 0 */
 	uint32_t latency_us;	/* with a watermark: the longest an event stays unread */
+	uint32_t older;		/* with SYSTRACE_FULL_OVERWRITE, 1: also events that are followed by
+				 * missing ones, a LOST event in place of each gap */
+	uint32_t reserved;	/* 0 */
 };
 
 /*
  * Open a session. opts may be NULL: all defaults. On success *out is the handle.
  *	-ENOENT, -EACCES  no device (is the module loaded?), or no permission for it
- *	-EINVAL		an option the driver refuses (see SETUP in uapi.h), or
- *			opts->size is less than the first version's
+ *	-EINVAL		an option the driver refuses (see SETUP in uapi.h), `older` with
+ *			another policy, or opts->size is less than the first version's
  *	-E2BIG		opts is longer than this library's and not zero there
  *	-EOPNOTSUPP	the driver or kernel does not have opts->full
+ *	-EPERM		opts->timeout_ms is SYSTRACE_NO_TIMEOUT, without CAP_SYS_ADMIN
  *	-ENOMEM		no memory, or locked memory is used up
  *	-EMFILE, -ENFILE  no descriptor free
  *	-EPROTO		the driver's ABI is not one this library can read
@@ -100,7 +104,10 @@ int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *cons
 /* Record only what these rules say; as POLICY in uapi.h. */
 int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules);
 
-/* Make no more events; make events again. As PAUSE in uapi.h. */
+/*
+ * Make no more events; make events again. As PAUSE in uapi.h. In a session that
+ * overwrites, no other thread may be reading while this one resumes.
+ */
 int systrace_pause(struct systrace *st);
 int systrace_resume(struct systrace *st);
 
@@ -115,6 +122,12 @@ int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats);
  * systrace_wait. Makes no system call. The event stays valid until the next
  * systrace_release (and systrace_wait does not release). Release after each
  * batch; who never does fills the rings.
+ *
+ * In a session that overwrites, what is missing is told by a LOST event, cause
+ * OVERWRITTEN, whose seq is the last that is missing and whose cpu one that overwrote;
+ * what follows it is dense. An event there is a copy, and valid until the next
+ * systrace_next, systrace_wait or systrace_release only; between systrace_pause and
+ * systrace_resume it is in place, and valid until then.
  */
 const struct systrace_event *systrace_next(struct systrace *st);
 void systrace_release(struct systrace *st);

@@ -43,13 +43,18 @@ int systrace_pause(struct systrace *st)
 {
 	struct systrace_op op = { .size = sizeof(op) };
 
-	return systrace_ioctl(st, SYSTRACE_IOC_PAUSE, &op);
+	int ret = systrace_ioctl(st, SYSTRACE_IOC_PAUSE, &op);
+
+	if (!ret)	/* nothing is overwritten from here on */
+		__atomic_store_n(&st->latest.in_place, true, __ATOMIC_RELEASE);
+	return ret;
 }
 
 int systrace_resume(struct systrace *st)
 {
 	struct systrace_op op = { .size = sizeof(op) };
 
+	__atomic_store_n(&st->latest.in_place, false, __ATOMIC_RELEASE);
 	return systrace_ioctl(st, SYSTRACE_IOC_RESUME, &op);
 }
 

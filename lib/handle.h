@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a handle is. Constant after systrace_open, but for the merge. */
+/* What a handle is. Constant after systrace_open, but for merge and latest. */
 #ifndef SYSTRACE_LIB_HANDLE_H
 #define SYSTRACE_LIB_HANDLE_H
 
 #include <systrace.h>
 
+#include "latest.h"
 #include "merge.h"
 
 struct systrace {
@@ -16,7 +17,8 @@ struct systrace {
 	const struct systrace_header *header;	/* the start of the data range */
 	size_t data_size;
 	__u64 *seen;			/* in control */
-	struct systrace_merge merge;	/* the reading thread's */
+	struct systrace_merge merge;	/* the reading thread's; */
+	struct systrace_latest latest;	/* this one instead if the session overwrites */
 };
 
 /* ioctl, but -errno. Any thread; async-signal-safe. */

@@ -123,6 +123,8 @@ const char *systrace_cause_name(enum systrace_cause cause)
 		return "no-ring";
 	case SYSTRACE_LOST_CHILD:
 		return "child";
+	case SYSTRACE_LOST_OVERWRITTEN:
+		return "overwritten";
 	case SYSTRACE_LOST_CAUSES:
 		break;
 	}

@@ -11,7 +11,7 @@
 #include "handle.h"
 
 #define RING_BYTES	(8ULL << 20)	/* per CPU, if nobody says otherwise */
-#define OPTIONS_SIZE_1	(offsetof(struct systrace_options, latency_us) + sizeof(uint32_t))
+#define OPTIONS_SIZE_1	(offsetof(struct systrace_options, reserved) + sizeof(uint32_t))
 
 /* --------------------------------------------------------------- options --- */
 
@@ -29,6 +29,8 @@ static int take_options(struct systrace_options *to, const struct systrace_optio
 		if (bytes[i])
 			return -E2BIG;
 	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	if (to->reserved || (to->older && to->full != SYSTRACE_FULL_OVERWRITE))
+		return -EINVAL;
 	return 0;
 }
 
@@ -141,28 +143,58 @@ static bool header_fits(const struct systrace *st)
 }
 
 /* Follow the header's offsets to each CPU's ring. */
+static const struct systrace_ring *ring_of(const struct systrace *st, unsigned cpu)
+{
+	const struct systrace_header *h = st->header;
+
+	return (const void *)((const unsigned char *)h + h->rings + cpu * h->rings_stride);
+}
+
+static const void *bytes_of(const struct systrace *st, unsigned cpu)
+{
+	const struct systrace_header *h = st->header;
+
+	return (const unsigned char *)h + h->bytes + cpu * h->bytes_stride;
+}
+
+static __u64 *tail_of(const struct systrace *st, unsigned cpu)
+{
+	const struct systrace_header *h = st->header;
+
+	return (void *)((unsigned char *)st->control + h->tails + cpu * h->tails_stride);
+}
+
+static int find_latest(struct systrace *st, bool older)
+{
+	const struct systrace_header *h = st->header;
+	struct systrace_latest_source *sources = calloc(h->nr_rings, sizeof(*sources));
+	int ret;
+
+	if (!sources)
+		return -ENOMEM;
+	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++)
+		sources[cpu] = (struct systrace_latest_source){
+			.bytes = bytes_of(st, cpu), .shared = ring_of(st, cpu),
+			.tail = tail_of(st, cpu),
+		};
+	ret = systrace_latest_init(&st->latest, sources, h->nr_rings, h->ring_bytes, older);
+	free(sources);
+	return ret;
+}
+
 static int find_rings(struct systrace *st)
 {
 	const struct systrace_header *h = st->header;
-	const unsigned char *data = (const unsigned char *)h;
-	unsigned char *control = st->control;
 	struct systrace_merge_source *sources = calloc(h->nr_rings, sizeof(*sources));
 	int ret;
 
 	if (!sources)
 		return -ENOMEM;
-	st->seen = (void *)(control + h->seen);
-	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++) {
-		const struct systrace_ring *ring =
-			(const void *)(data + h->rings + cpu * h->rings_stride);
-
+	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++)
 		sources[cpu] = (struct systrace_merge_source){
-			.bytes = data + h->bytes + cpu * h->bytes_stride,
-			.head = &ring->head,
-			.tail = (void *)(control + h->tails + cpu * h->tails_stride),
-			.present = &ring->present,
+			.bytes = bytes_of(st, cpu), .head = &ring_of(st, cpu)->head,
+			.tail = tail_of(st, cpu), .present = &ring_of(st, cpu)->present,
 		};
-	}
 	ret = systrace_merge_init(&st->merge, sources, h->nr_rings, h->ring_bytes, *st->seen);
 	free(sources);
 	return ret;
@@ -194,7 +226,14 @@ int systrace_open(struct systrace **out, const struct systrace_options *opts)
 		goto err_setup;
 	ret = map(st, &setup);
 	if (!ret)
-		ret = header_fits(st) ? find_rings(st) : -EPROTO;
+		ret = header_fits(st) ? 0 : -EPROTO;
+	if (ret)
+		goto err_map;
+	st->seen = (void *)((unsigned char *)st->control + st->header->seen);
+	if (options.full == SYSTRACE_FULL_OVERWRITE)
+		ret = find_latest(st, options.older);
+	else
+		ret = find_rings(st);
 	if (ret)
 		goto err_map;
 	*out = st;
@@ -217,6 +256,7 @@ void systrace_close(struct systrace *st)
 	if (st->owner == getpid())
 		unmap(st);
 	systrace_merge_destroy(&st->merge);
+	systrace_latest_destroy(&st->latest);
 	close(st->fd);
 	free(st);
 }

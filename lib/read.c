@@ -13,9 +13,26 @@
 #define SECOND		1000000000LL
 #define FOREVER		INT64_MAX
 
+static bool overwrites(const struct systrace *st)
+{
+	return st->full == SYSTRACE_FULL_OVERWRITE;
+}
+
 const struct systrace_event *systrace_next(struct systrace *st)
 {
-	return systrace_merge_next(&st->merge);
+	return overwrites(st) ? systrace_latest_next(&st->latest) : systrace_merge_next(&st->merge);
+}
+
+static const struct systrace_event *front(struct systrace *st)
+{
+	return overwrites(st) ? systrace_latest_front(&st->latest) :
+				systrace_merge_front(&st->merge);
+}
+
+/* The last event read. */
+static uint64_t last(const struct systrace *st)
+{
+	return overwrites(st) ? st->latest.seq : st->merge.seq;
 }
 
 /*
@@ -26,7 +43,7 @@ const struct systrace_event *systrace_next(struct systrace *st)
  */
 static void store_seen(struct systrace *st)
 {
-	__atomic_store_n(st->seen, st->merge.seq, __ATOMIC_RELAXED);
+	__atomic_store_n(st->seen, last(st), __ATOMIC_RELAXED);
 }
 
 /*
@@ -46,7 +63,10 @@ static void kick_waiters(struct systrace *st)
 
 void systrace_release(struct systrace *st)
 {
-	systrace_merge_release(&st->merge);
+	if (overwrites(st))
+		systrace_latest_release(&st->latest);
+	else
+		systrace_merge_release(&st->merge);
 	store_seen(st);
 	if (st->full == SYSTRACE_FULL_BLOCK)
 		kick_waiters(st);
@@ -85,7 +105,7 @@ static bool all_read(struct systrace *st)
 {
 	struct systrace_stats stats;
 
-	return !systrace_stats(st, -1, &stats) && stats.seq == st->merge.seq;
+	return !systrace_stats(st, -1, &stats) && stats.seq == last(st);
 }
 
 static int nap(int64_t *length, int64_t left)
@@ -105,12 +125,12 @@ static int wait_once(struct systrace *st, int64_t left, int64_t *length)
 
 	store_seen(st);
 	ret = sleep_on(st, left, &revents);
-	if (systrace_merge_front(&st->merge))
+	if (front(st))
 		return 1;
 	if (ret || !revents)
 		return ret;
 	if ((revents & POLLHUP) && (!(revents & POLLIN) || all_read(st)))
-		return systrace_merge_front(&st->merge) ? 1 : -ECHILD;
+		return front(st) ? 1 : -ECHILD;
 	return nap(length, left);	/* begun, but its CPU has not finished it */
 }
 
@@ -120,10 +140,10 @@ int systrace_wait(struct systrace *st, int timeout_ms)
 	int64_t left = timeout_ms < 0 ? FOREVER : timeout_ms * (SECOND / 1000);
 	int64_t length = NAP_MIN;
 
-	if (systrace_merge_front(&st->merge))
+	if (front(st))
 		return 1;
 	for (;;) {
-		int ret = st->merge.broken ? -EPROTO : wait_once(st, left, &length);
+		int ret = st->merge.broken || st->latest.broken ? -EPROTO : wait_once(st, left, &length);
 
 		if (ret)
 			return ret;

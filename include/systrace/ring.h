@@ -44,8 +44,30 @@
  * the total order, and it tells the reader that an event is under way: seq n
  * read and n + 1 not there yet means "wait a moment", never "skip".
  *
- * E, F and G are in driver/wake.h, the rest is here. None of them is a bare
- * fence, except F, which is on nobody's fast path.
+ * E, F and G are in driver/wake.h, J and K in driver/block.c, the rest is here. None
+ * of them is a bare fence, except F, J and K, which are on nobody's fast path, and H,
+ * which costs nothing on x86.
+ *
+ *	writer that overwrites			reader that copies
+ *
+ *	    store oldest, release		    load oldest, acquire
+ *	[H] store fence				    load head, acquire	  [B]
+ *	    write over what was given up	    copy the words, acquire
+ *	    [A]					[I] load oldest; if it has passed
+ *						    the record, discard the copy
+ *
+ * H pairs with I: who copied a word of the new record sees the new oldest. In an
+ * overwriting ring the writer's tail is `oldest`, and the reader's is for its own
+ * account only: D and C are not needed.
+ *
+ *	task that waits for room		reader, after D
+ *
+ *	    count itself in `waiters`		    full barrier
+ *	[J] full barrier			    load waiters; KICK if not 0
+ *	    load tail; sleep if still full	    (in KICK: full barrier [K],
+ *						    look at the queue, wake)
+ *
+ * Either the task sees the new tail, or the reader sees that it waits.
  */
 #ifndef SYSTRACE_RING_H
 #define SYSTRACE_RING_H
@@ -56,6 +78,7 @@
 #include <asm/barrier.h>
 #define systrace_load_acquire(p)	smp_load_acquire(p)	/* see the table */
 #define systrace_store_release(p, v)	smp_store_release(p, v)	/* see the table */
+#define systrace_store_fence()		smp_wmb()		/* see the table */
 #else
 /* Tests define SYSTRACE_RELEASE or SYSTRACE_ACQUIRE weaker, to be caught. */
 #ifndef SYSTRACE_RELEASE
@@ -66,7 +89,13 @@
 #endif
 #define systrace_load_acquire(p)	__atomic_load_n(p, SYSTRACE_ACQUIRE)
 #define systrace_store_release(p, v)	__atomic_store_n(p, v, SYSTRACE_RELEASE)
+#ifndef systrace_store_fence
+#define systrace_store_fence()		__atomic_thread_fence(__ATOMIC_RELEASE)
 #endif
+#endif
+
+/* A record is copied by words, whatever they are. */
+typedef __u64 __attribute__((__may_alias__)) systrace_word;
 
 /* Kept free in every ring, so that a loss can always be told. */
 #define SYSTRACE_RING_RESERVE	sizeof(struct systrace_lost)
@@ -130,6 +159,33 @@ static inline void systrace_writer_publish(struct systrace_writer *w, __u64 size
 	systrace_store_release(w->shared_head, w->head);
 }
 
+/*
+ * A writer that overwrites: it is made with its own ring->oldest for shared_tail.
+ * Where reserve finds no room, give up records until there is some, then forget,
+ * then reserve again.
+ */
+
+/* The oldest record: there is one if reserve failed, since every record fits a ring. */
+static inline const struct systrace_event *systrace_writer_oldest(const struct systrace_writer *w)
+{
+	return (const struct systrace_event *)(const void *)(w->bytes + (w->tail & w->mask));
+}
+
+static inline void systrace_writer_give_up(struct systrace_writer *w,
+					   const struct systrace_event *oldest)
+{
+	w->tail += oldest->size;
+}
+
+/* [H] Have readers know what is given up, up to and with `seq`, before it is written over. */
+static inline void systrace_writer_forget(struct systrace_writer *w, struct systrace_ring *ring,
+					  __u64 seq)
+{
+	systrace_store_release(&ring->overwritten, seq);
+	systrace_store_release(&ring->oldest, w->tail);
+	systrace_store_fence();
+}
+
 /* ------------------------------------------------------------ the reader --- */
 
 struct systrace_reader {
@@ -168,6 +224,45 @@ static inline void systrace_reader_advance(struct systrace_reader *r,
 					   const struct systrace_event *event)
 {
 	r->tail += event->size;
+}
+
+/* Skip what is overwritten; is there anything to read? For a ring that overwrites. */
+static inline int systrace_reader_catch_up(struct systrace_reader *r, const __u64 *shared_oldest)
+{
+	__u64 oldest = systrace_load_acquire(shared_oldest);
+
+	if (oldest - r->tail < ~(__u64)0 / 2)	/* not before tail */
+		r->tail = oldest;
+	if (r->head - r->tail - 1 >= ~(__u64)0 / 2)	/* not past tail, as far as known */
+		r->head = systrace_load_acquire(r->shared_head);	/* [B] */
+	return r->head != r->tail;
+}
+
+/*
+ * [I] The next record of a ring that overwrites, copied to `copy`, which has room for
+ * the largest, 64 KiB; or NULL if there is none. Like peek, it does not step over it.
+ */
+static inline const struct systrace_event *systrace_reader_copy(struct systrace_reader *r,
+								const __u64 *shared_oldest,
+								void *copy)
+{
+	const struct systrace_event *event = (const struct systrace_event *)copy;
+	systrace_word *to = (systrace_word *)copy;
+	const systrace_word *from;
+	__u64 i, words;
+
+	while (systrace_reader_catch_up(r, shared_oldest)) {
+		from = (const systrace_word *)(const void *)(r->bytes + (r->tail & r->mask));
+		to[0] = systrace_load_acquire(&from[0]);
+		words = event->size / sizeof(*to);
+		if (words > (r->head - r->tail) / sizeof(*to))
+			words = 1;	/* overwritten, or no record: the caller sees its size */
+		for (i = 1; i < words; i++)
+			to[i] = systrace_load_acquire(&from[i]);
+		if (systrace_load_acquire(shared_oldest) - r->tail - 1 >= ~(__u64)0 / 2)
+			return event;
+	}
+	return (const struct systrace_event *)0;
 }
 
 /* [D] Give back everything stepped over. */

@@ -53,6 +53,16 @@
  * Always: events made = delivered + lost, to the event. LOST records are not
  * counted as made.
  *
+ * Overwriting. In a session that overwrites, a full ring's oldest records give way;
+ * `oldest` says where the first whole one begins and `overwritten` the last seq that
+ * is gone. The highest `overwritten` of all rings is where the dense sequence ends,
+ * going back: up to it events are missing. Read after PAUSE, in place; or while it
+ * runs, copies: load `oldest`, copy, load `oldest` again, and discard the copy if it
+ * has passed the record (<systrace/ring.h> has that, too). Tails serve only the
+ * account: what was overwritten unread is counted as lost, LOST records like events,
+ * and what those told is told anew. POLLHUP comes with the last task's end, read or
+ * not, so that a recorder can sleep on that alone.
+ *
  * Waiting. In a session that blocks, a task that has written a record past half
  * of a ring waits, on its way back to user mode, until less than half of that
  * ring is unread. The other half is for the tasks that are on their way there: it
@@ -224,12 +234,14 @@ enum systrace_cause {
 	SYSTRACE_LOST_NO_RING	= 1,	/* the CPU has no ring: no memory when it came up */
 	/* No memory to follow a child; tid names it, count is 1 (0 and more if that was lost) */
 	SYSTRACE_LOST_CHILD	= 2,
+	SYSTRACE_LOST_OVERWRITTEN = 3,	/* it gave way: the driver writes no record of that */
 	SYSTRACE_LOST_CAUSES	= 8	/* places kept in struct systrace_stats */
 };
 
 /*
  * Events that were made on a CPU but not recorded, at some moment between this
- * record's two neighbours in that CPU's ring.
+ * record's two neighbours in that CPU's ring. Of what was overwritten only the
+ * library writes one.
  */
 struct systrace_lost {
 	struct systrace_event event;

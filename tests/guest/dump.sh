@@ -138,10 +138,17 @@ options() {
 	says 'is named' nonsense
 	ends 'an unknown policy' 125 systrace-dump -F nonsense true
 	says 'is named, too' nonsense
-	for policy in drop block block:500; do
+	for policy in drop overwrite block block:500; do
 		ends "-F $policy" 0 systrace-dump -o trace -F $policy true
 		check 'loses nothing' summed trace
 	done
+	ends 'a flight recorder' 0 systrace-dump -o trace -b 4096 -F overwrite -- \
+		sh -c 'for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do : <trace; done'
+	check 'says first what is gone' \
+		[ "$(sed -n '1s/.* LOST count=[0-9]* cause=\([a-z]*\) .*/\1/p' trace)" = overwritten ]
+	check 'and then the rest, to the end' \
+		awk 'NR > 1 && $1 != seq + 1 { exit 1 } { seq = $1; last = $4 }
+		     END { exit last != "EXIT" }' trace
 	for policy in block: block:0 block:x block:4294967295 drop:5; do
 		ends "-F $policy is refused" 125 systrace-dump -F $policy true
 		says 'in one line' "-F $policy"
