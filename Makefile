@@ -6,6 +6,7 @@
 #
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
+# make model	install what is missing, and explore the models of the orderings
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
 
@@ -108,6 +109,11 @@ check-all:
 	@tests/install check
 	$(run)tests/check all
 
+# The models of ring and sleep, explored to the end: see tests/model
+model:
+	@tests/install model
+	@tests/model/run
+
 lint:
 	@tests/install lint
 	@tests/lint
@@ -117,4 +123,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all lint clean
+.PHONY: all lib examples driver tests demo check check-all model lint clean
