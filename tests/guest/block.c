@@ -9,119 +9,14 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-#include "tap.h"
+#include "raw.h"
 
-#define RING	16384
 #define CGROUP	"cgroup"	/* in the working directory */
-
-struct session {
-	int fd;
-	struct systrace_setup setup;
-	unsigned char *control;
-	const struct systrace_header *header;
-};
-
-/* --------------------------------------------------------------- a session --- */
-
-static void map_control(struct session *s)
-{
-	s->control = mmap(NULL, s->setup.control_size, PROT_READ | PROT_WRITE, MAP_SHARED, s->fd,
-			  (off_t)s->setup.control_offset);
-	if (s->control == MAP_FAILED)
-		tap_bail("mmap of control");
-}
-
-static struct session begin(__u32 timeout_ms)
-{
-	struct session s = { .fd = tap_open(O_RDWR) };
-
-	s.setup = (struct systrace_setup){
-		.size = sizeof(s.setup), .ring_bytes = RING,
-		.full = SYSTRACE_FULL_BLOCK, .timeout_ms = timeout_ms,
-	};
-	if (ioctl(s.fd, SYSTRACE_IOC_SETUP, &s.setup))
-		tap_bail("SETUP");
-	map_control(&s);
-	s.header = mmap(NULL, s.setup.data_size, PROT_READ, MAP_SHARED, s.fd,
-			(off_t)s.setup.data_offset);
-	if (s.header == MAP_FAILED)
-		tap_bail("mmap of data");
-	return s;
-}
-
-static void end(struct session *s)
-{
-	munmap(s->control, s->setup.control_size);
-	munmap((void *)(uintptr_t)s->header, s->setup.data_size);
-	close(s->fd);
-}
-
-static void attach(const struct session *s, pid_t pid)
-{
-	struct systrace_attach_args args = { .size = sizeof(args), .pid = pid };
-
-	if (ioctl(s->fd, SYSTRACE_IOC_ATTACH, &args))
-		tap_bail("ATTACH");
-}
-
-static int op(const struct session *s, unsigned long request)
-{
-	struct systrace_op args = { .size = sizeof(args) };
-
-	return ioctl(s->fd, request, &args);
-}
-
-static struct systrace_stats stats(const struct session *s)
-{
-	struct systrace_stats st = { .size = sizeof(st), .cpu = -1 };
-
-	if (ioctl(s->fd, SYSTRACE_IOC_STATS, &st))
-		tap_bail("STATS");
-	return st;
-}
-
-static __u64 head(const struct session *s, unsigned cpu)
-{
-	const struct systrace_ring *ring = (const void *)
-		((const char *)s->header + s->header->rings + cpu * s->header->rings_stride);
-
-	return __atomic_load_n(&ring->head, __ATOMIC_ACQUIRE);
-}
-
-static __u64 *tail(const struct session *s, unsigned cpu)
-{
-	return (void *)(s->control + s->header->tails + cpu * s->header->tails_stride);
-}
-
-/* Read everything, as a reader must; true if somebody was waiting. */
-static bool drain(const struct session *s)
-{
-	for (unsigned cpu = 0; cpu < s->header->nr_rings; cpu++)
-		__atomic_store_n(tail(s, cpu), head(s, cpu), __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!__atomic_load_n(&s->header->waiters, __ATOMIC_RELAXED))
-		return false;
-	if (op(s, SYSTRACE_IOC_KICK))
-		tap_bail("KICK");
-	return true;
-}
-
-static unsigned waiters(const struct session *s)
-{
-	return __atomic_load_n(&s->header->waiters, __ATOMIC_RELAXED);
-}
-
-static void await_waiters(const struct session *s, unsigned n)
-{
-	while (waiters(s) != n)
-		usleep(1000);
-}
 
 /* ------------------------------------------------------------- traced tasks --- */
 
@@ -156,12 +51,12 @@ static pid_t caller(unsigned long n)
 	_exit(0);
 }
 
-static pid_t traced_caller(const struct session *s, unsigned long n)
+static pid_t traced_caller(const struct raw *s, unsigned long n)
 {
 	pid_t pid = caller(n);
 
 	waitpid(pid, NULL, WUNTRACED);
-	attach(s, pid);
+	raw_attach(s, pid);
 	kill(pid, SIGCONT);
 	return pid;
 }
@@ -184,25 +79,25 @@ static char task_state(pid_t pid)
 }
 
 /* One task, waiting for room for ever. */
-static pid_t blocked(struct session *s)
+static pid_t blocked(struct raw *s)
 {
 	pid_t pid;
 
-	*s = begin(SYSTRACE_NO_TIMEOUT);
+	*s = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT);
 	pid = traced_caller(s, 0);
-	await_waiters(s, 1);
+	raw_await_waiters(s, 1);
 	return pid;
 }
 
 /* It is still there, makes calls again, and nothing of them was lost. */
-static void goes_on(const struct session *s, pid_t pid, const char *what)
+static void goes_on(const struct raw *s, pid_t pid, const char *what)
 {
 	unsigned long calls = shared->calls;
 
 	while (shared->calls < calls + 3 * RING / sizeof(struct systrace_return))
-		if (!drain(s))
+		if (!raw_drain(s))
 			usleep(100);
-	tap_ok(waitpid(pid, NULL, WNOHANG) == 0 && stats(s).lost[SYSTRACE_LOST_FULL] == 0,
+	tap_ok(waitpid(pid, NULL, WNOHANG) == 0 && raw_stats(s).lost[SYSTRACE_LOST_FULL] == 0,
 	       "%s; it goes on, and nothing is lost", what);
 }
 
@@ -216,9 +111,9 @@ static void runs_free(pid_t pid, const char *what)
 	tap_ok(waitpid(pid, NULL, WNOHANG) == 0, "%s lets it go on", what);
 }
 
-static void finish(struct session *s, pid_t pid)
+static void finish(struct raw *s, pid_t pid)
 {
-	end(s);
+	raw_end(s);
 	tap_reap(pid);
 }
 
@@ -226,7 +121,7 @@ static void finish(struct session *s, pid_t pid)
 
 static void test_room(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	struct pollfd pfd = { .fd = s.fd, .events = POLLIN };
 	unsigned long calls;
@@ -234,12 +129,12 @@ static void test_room(void)
 	calls = shared->calls;
 	tap_ok(task_state(pid) == 'S', "a task that waits for room sleeps");
 	usleep(200000);
-	tap_ok(shared->calls == calls && waiters(&s) == 1, "and makes no call");
+	tap_ok(shared->calls == calls && raw_waiters(&s) == 1, "and makes no call");
 	tap_ok(poll(&pfd, 1, -1) == 1 && pfd.revents == POLLIN, "its reader is told");
 	goes_on(&s, pid, "room and KICK wake it");
-	await_waiters(&s, 1);
+	raw_await_waiters(&s, 1);
 	for (unsigned cpu = 0; cpu < s.header->nr_rings; cpu++)
-		*tail(&s, cpu) = head(&s, cpu);
+		*raw_tail(&s, cpu) = raw_head(&s, cpu);
 	calls = shared->calls;
 	while (shared->calls == calls)
 		usleep(1000);
@@ -249,16 +144,16 @@ static void test_room(void)
 
 static void test_end_of_reader(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 
 	munmap(s.control, s.setup.control_size);
 	runs_free(pid, "unmapping control");
-	tap_ok(stats(&s).lost[SYSTRACE_LOST_FULL] > 0, "and from then on the session drops");
-	map_control(&s);
-	await_waiters(&s, 1);
+	tap_ok(raw_stats(&s).lost[SYSTRACE_LOST_FULL] > 0, "and from then on the session drops");
+	raw_map_control(&s);
+	raw_await_waiters(&s, 1);
 	tap_ok(true, "mapped again, the session blocks again");
-	end(&s);
+	raw_end(&s);
 	runs_free(pid, "closing the session");
 	tap_reap(pid);
 }
@@ -266,7 +161,7 @@ static void test_end_of_reader(void)
 static void test_detach(void)
 {
 	struct systrace_detach_args args = { .size = sizeof(args), .mode = SYSTRACE_DETACH_ALL };
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 
 	if (ioctl(s.fd, SYSTRACE_IOC_DETACH, &args))
@@ -277,15 +172,15 @@ static void test_detach(void)
 
 static void test_pause(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 
-	if (op(&s, SYSTRACE_IOC_PAUSE))
+	if (raw_op(&s, SYSTRACE_IOC_PAUSE))
 		tap_bail("PAUSE");
 	runs_free(pid, "PAUSE");
-	if (op(&s, SYSTRACE_IOC_RESUME))
+	if (raw_op(&s, SYSTRACE_IOC_RESUME))
 		tap_bail("RESUME");
-	await_waiters(&s, 1);
+	raw_await_waiters(&s, 1);
 	goes_on(&s, pid, "RESUME has it wait again");
 	finish(&s, pid);
 }
@@ -293,22 +188,22 @@ static void test_pause(void)
 static void test_timeout(void)
 {
 	const unsigned long n = 20000;
-	struct session s = begin(300);
+	struct raw s = raw_begin(SYSTRACE_FULL_BLOCK, 300);
 	pid_t pid = traced_caller(&s, n);
 	struct systrace_stats st;
 	int status;
 
 	waitpid(pid, &status, 0);
 	tap_ok(status == 0 && shared->calls == n, "a reader that never reads: the program finishes");
-	st = stats(&s);
+	st = raw_stats(&s);
 	tap_ok(st.timeouts == 1 && st.blocked >= 1, "after one wait that timed out");
 	tap_note("%llu waits, %llu timed out", (unsigned long long)st.blocked,
 		 (unsigned long long)st.timeouts);
 	tap_ok(st.blocked_ns >= 300 * 1000000ULL, "which lasted as long as SETUP said");
 	tap_ok(st.lost[SYSTRACE_LOST_FULL] > 0 && st.delivered == 0, "the rest is counted as lost");
-	drain(&s);
+	raw_drain(&s);
 	pid = traced_caller(&s, 0);
-	await_waiters(&s, 1);
+	raw_await_waiters(&s, 1);
 	tap_ok(true, "once the reader has read, tasks wait for it again");
 	finish(&s, pid);
 }
@@ -317,20 +212,20 @@ static void test_timeout(void)
 
 static void test_kill(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	int status;
 
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "SIGKILL ends it");
-	tap_ok(waiters(&s) == 0, "and it waits no more");
-	end(&s);
+	tap_ok(raw_waiters(&s) == 0, "and it waits no more");
+	raw_end(&s);
 }
 
 static void test_stop(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	int status;
 
@@ -338,14 +233,14 @@ static void test_stop(void)
 	waitpid(pid, &status, WUNTRACED);
 	tap_ok(WIFSTOPPED(status) && task_state(pid) == 'T', "SIGSTOP stops it");
 	kill(pid, SIGCONT);
-	await_waiters(&s, 1);
+	raw_await_waiters(&s, 1);
 	goes_on(&s, pid, "SIGCONT continues it");
 	finish(&s, pid);
 }
 
 static void test_ptrace(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	int status;
 
@@ -370,7 +265,7 @@ static bool is_frozen(void)
 
 static void test_freezer(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	char text[16];
 
@@ -395,7 +290,7 @@ static void test_freezer(void)
 /* Signals get through as long as there is much room for what they cause; kills always. */
 static void test_signals(void)
 {
-	struct session s;
+	struct raw s;
 	pid_t pid = blocked(&s);
 	unsigned long signals;
 	int status;
@@ -414,12 +309,12 @@ static void test_signals(void)
 		kill(pid, SIGUSR1);
 		usleep(1000);
 	}
-	tap_ok(shared->signals == signals && stats(&s).lost[SYSTRACE_LOST_FULL] == 0,
+	tap_ok(shared->signals == signals && raw_stats(&s).lost[SYSTRACE_LOST_FULL] == 0,
 	       "%lu signals have used up the room for them; no more are handled, nothing is lost",
 	       signals);
 	goes_on(&s, pid, "there is room");
 	tap_ok(shared->signals > signals, "and then they are handled");
-	await_waiters(&s, 1);
+	raw_await_waiters(&s, 1);
 	while (task_state(pid) != 'D') {
 		kill(pid, SIGUSR1);
 		usleep(1000);
@@ -427,7 +322,7 @@ static void test_signals(void)
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "SIGKILL ends it there, too");
-	end(&s);
+	raw_end(&s);
 }
 
 /* ------------------------------------------------------- odd relationships --- */
@@ -446,24 +341,24 @@ static void *call_getppid(void *arg)
 /* The reader's own threads are traced, and it does not read. */
 static void test_own_tree(void)
 {
-	struct session s = begin(SYSTRACE_NO_TIMEOUT);
+	struct raw s = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT);
 	struct systrace_detach_args all = { .size = sizeof(all), .mode = SYSTRACE_DETACH_ALL };
 	unsigned long calls = 0;
 	pthread_t thread;
 
-	attach(&s, getpid());
+	raw_attach(&s, getpid());
 	if (pthread_create(&thread, NULL, call_getppid, &calls))
 		tap_bail("pthread_create");
 	pthread_join(thread, NULL);
-	tap_ok(calls == 100000 && stats(&s).blocked == 0, "a reader never waits for itself");
+	tap_ok(calls == 100000 && raw_stats(&s).blocked == 0, "a reader never waits for itself");
 	ioctl(s.fd, SYSTRACE_IOC_DETACH, &all);
-	end(&s);
+	raw_end(&s);
 }
 
 /* The reader writes what the traced task reads: whoever waits, it is not for ever. */
 static void test_own_output(void)
 {
-	struct session s = begin(200);
+	struct raw s = raw_begin(SYSTRACE_FULL_BLOCK, 200);
 	struct systrace_stats st;
 	char page[4096] = "";
 	int fds[2], status;
@@ -481,46 +376,46 @@ static void test_own_output(void)
 	}
 	close(fds[0]);
 	waitpid(pid, NULL, WUNTRACED);
-	attach(&s, pid);
+	raw_attach(&s, pid);
 	kill(pid, SIGCONT);
 	for (int i = 0; i < 100; i++) {	/* each write may wait for the task, which waits for us */
 		if (write(fds[1], page, sizeof(page)) != sizeof(page))
 			tap_bail("write");
 		if (i % 32 == 31)
-			drain(&s);
+			raw_drain(&s);
 	}
 	close(fds[1]);
 	waitpid(pid, &status, 0);
-	st = stats(&s);
+	st = raw_stats(&s);
 	tap_ok(status == 0 && st.timeouts > 0, "a task that reads its reader's output waits in vain, "
 	       "not for ever");
 	tap_note("%llu waits timed out", (unsigned long long)st.timeouts);
-	end(&s);
+	raw_end(&s);
 }
 
 /* Two sessions on one task: who is slow in one is not in the other. */
 static void test_two_sessions(void)
 {
 	const unsigned long n = 5000;
-	struct session one = begin(SYSTRACE_NO_TIMEOUT), two = begin(SYSTRACE_NO_TIMEOUT);
+	struct raw one = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT), two = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT);
 	pid_t pid = caller(n);
 	bool both = false;
 	int status;
 
 	waitpid(pid, NULL, WUNTRACED);
-	attach(&one, pid);
-	attach(&two, pid);
+	raw_attach(&one, pid);
+	raw_attach(&two, pid);
 	kill(pid, SIGCONT);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
-		both |= waiters(&one) == 1;
-		drain(&one);
+		both |= raw_waiters(&one) == 1;
+		raw_drain(&one);
 		usleep(100);
-		drain(&two);
+		raw_drain(&two);
 	}
-	tap_ok(status == 0 && both && !stats(&one).lost[SYSTRACE_LOST_FULL] &&
-	       !stats(&two).lost[SYSTRACE_LOST_FULL], "two sessions can each have a task wait");
-	end(&one);
-	end(&two);
+	tap_ok(status == 0 && both && !raw_stats(&one).lost[SYSTRACE_LOST_FULL] &&
+	       !raw_stats(&two).lost[SYSTRACE_LOST_FULL], "two sessions can each have a task wait");
+	raw_end(&one);
+	raw_end(&two);
 }
 
 /* More tasks than one, all waiting: none is left behind, and they are within `covered`. */
@@ -528,7 +423,7 @@ static void test_many(void)
 {
 	enum { TASKS = 5 };
 	const unsigned long n = 3000;
-	struct session s = begin(SYSTRACE_NO_TIMEOUT);
+	struct raw s = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT);
 	int status, bad = 0;
 	pid_t pid = tap_fork();
 
@@ -544,19 +439,19 @@ static void test_many(void)
 		_exit(bad != 0);
 	}
 	waitpid(pid, NULL, WUNTRACED);
-	attach(&s, pid);
+	raw_attach(&s, pid);
 	kill(pid, SIGCONT);
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		usleep(1000);
-		drain(&s);
+		raw_drain(&s);
 	}
-	drain(&s);
-	tap_ok(stats(&s).covered >= TASKS, "a ring of %d bytes covers %u tasks", RING,
-	       stats(&s).covered);
-	tap_ok(status == 0 && stats(&s).blocked > TASKS && !stats(&s).lost[SYSTRACE_LOST_FULL],
+	raw_drain(&s);
+	tap_ok(raw_stats(&s).covered >= TASKS, "a ring of %d bytes covers %u tasks", RING,
+	       raw_stats(&s).covered);
+	tap_ok(status == 0 && raw_stats(&s).blocked > TASKS && !raw_stats(&s).lost[SYSTRACE_LOST_FULL],
 	       "%d tasks wait, all finish, nothing is lost", TASKS);
-	tap_ok(stats(&s).made == stats(&s).delivered && waiters(&s) == 0, "the account is exact");
-	end(&s);
+	tap_ok(raw_stats(&s).made == raw_stats(&s).delivered && raw_waiters(&s) == 0, "the account is exact");
+	raw_end(&s);
 }
 
 int main(void)
