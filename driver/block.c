@@ -180,7 +180,7 @@ static void work(struct callback_head *head)
 			wait_for_room(a, session, c);
 		leave_session(session);
 	}
-	smp_store_release(&a->block_armed, false);
+	a->block_armed = false;	/* ours alone, as in systrace_block_arm */
 	systrace_attachment_put(a);
 	/* The module waits in synchronize_rcu_tasks until we have left. */
 	module_put(THIS_MODULE);
