@@ -50,7 +50,7 @@ static void overwritten(struct systrace_session *session, struct systrace_cpu *c
 	cpu->behind |= loser == cpu;
 }
 
-static noinline void give_way(struct systrace_session *session, struct systrace_cpu *cpu, u64 room)
+static void give_way(struct systrace_session *session, struct systrace_cpu *cpu, u64 room)
 {
 	const struct systrace_event *event;
 	u64 read = READ_ONCE(*cpu->tail), seq;
@@ -65,16 +65,22 @@ static noinline void give_way(struct systrace_session *session, struct systrace_
 	systrace_writer_forget(&cpu->writer, cpu->shared, seq);	/* [H] */
 }
 
+static noinline void *reserve_anew(struct systrace_session *session, struct systrace_cpu *cpu,
+				   u64 size, u64 spare)
+{
+	if (!session->overwrites || !cpu->writer.bytes)
+		return NULL;
+	give_way(session, cpu, size + spare);
+	return systrace_writer_reserve(&cpu->writer, size, spare);
+}
+
 /* Room in this CPU's ring, if need be that of the oldest records. */
-static void *reserve(struct systrace_session *session, struct systrace_cpu *cpu, u64 size,
-		     u64 spare)
+static __always_inline void *reserve(struct systrace_session *session, struct systrace_cpu *cpu,
+				     u64 size, u64 spare)
 {
 	void *room = systrace_writer_reserve(&cpu->writer, size, spare);
 
-	if (likely(room) || !session->overwrites || !cpu->writer.bytes)
-		return room;
-	give_way(session, cpu, size + spare);
-	return systrace_writer_reserve(&cpu->writer, size, spare);
+	return likely(room) ? room : reserve_anew(session, cpu, size, spare);
 }
 
 static unsigned int count_untold(struct systrace_cpu *cpu)
@@ -121,6 +127,12 @@ static noinline bool tell_before(struct systrace_session *session, struct systra
 	       tell(session, cpu, smp_processor_id());
 }
 
+static noinline void no_room(struct systrace_attachment *a, struct systrace_cpu *cpu)
+{
+	lose(a->session, cpu, cpu->writer.bytes ? SYSTRACE_LOST_FULL : SYSTRACE_LOST_NO_RING);
+	systrace_block_check(a, cpu);
+}
+
 /* Begin a record in this CPU's ring; NULL if the event is lost or not wanted. */
 static struct systrace_event *begin(struct systrace_attachment *a, struct systrace_cpu **out,
 				    u8 type, u8 flags, u16 size)
@@ -136,8 +148,7 @@ static struct systrace_event *begin(struct systrace_attachment *a, struct systra
 	else
 		event = reserve(session, cpu, size, SYSTRACE_RING_RESERVE);
 	if (unlikely(!event)) {
-		lose(session, cpu, cpu->writer.bytes ? SYSTRACE_LOST_FULL : SYSTRACE_LOST_NO_RING);
-		systrace_block_check(a, cpu);
+		no_room(a, cpu);
 		return NULL;
 	}
 	stamp(session, event, type, flags, READ_ONCE(a->tid), size);
@@ -145,7 +156,7 @@ static struct systrace_event *begin(struct systrace_attachment *a, struct systra
 	return event;
 }
 
-static void end(struct systrace_attachment *a, struct systrace_cpu *cpu, u16 size)
+static __always_inline void end(struct systrace_attachment *a, struct systrace_cpu *cpu, u16 size)
 {
 	cpu->recorded++;
 	systrace_writer_publish(&cpu->writer, size);
