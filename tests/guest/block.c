@@ -287,6 +287,36 @@ static void test_freezer(void)
 	umount(CGROUP);
 }
 
+/* Handled signals use up the room for them, until only kills get through. */
+static void deepen(pid_t pid)
+{
+	while (task_state(pid) != 'D') {
+		kill(pid, SIGUSR1);
+		usleep(1000);
+	}
+}
+
+/* Going to sleep with the whole machine, as far as freezing all tasks and back. */
+static void test_suspend(bool deep)
+{
+	const char *how = deep ? "deep in its wait" : "in its wait";
+	struct raw s;
+	pid_t pid;
+
+	if (access("/sys/power/pm_test", W_OK)) {
+		tap_ok(true, "a suspend freezes it, %s # SKIP not on this kernel", how);
+		return;
+	}
+	pid = blocked(&s);
+	if (deep)
+		deepen(pid);
+	if (!tap_put("/sys/power/pm_test", "freezer"))
+		tap_bail("pm_test");
+	tap_ok(tap_put("/sys/power/state", "freeze"), "a suspend freezes it, %s", how);
+	goes_on(&s, pid, "it is thawed");
+	finish(&s, pid);
+}
+
 /* Signals get through as long as there is much room for what they cause; kills always. */
 static void test_signals(void)
 {
@@ -300,10 +330,7 @@ static void test_signals(void)
 		usleep(1000);
 	}
 	tap_ok(true, "a signal is handled");
-	while (task_state(pid) != 'D') {
-		kill(pid, SIGUSR1);
-		usleep(1000);
-	}
+	deepen(pid);
 	signals = shared->signals;
 	for (int i = 0; i < 100; i++) {
 		kill(pid, SIGUSR1);
@@ -315,10 +342,7 @@ static void test_signals(void)
 	goes_on(&s, pid, "there is room");
 	tap_ok(shared->signals > signals, "and then they are handled");
 	raw_await_waiters(&s, 1);
-	while (task_state(pid) != 'D') {
-		kill(pid, SIGUSR1);
-		usleep(1000);
-	}
+	deepen(pid);
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "SIGKILL ends it there, too");
@@ -479,6 +503,8 @@ int main(void)
 	test_stop();
 	test_ptrace();
 	test_freezer();
+	test_suspend(false);
+	test_suspend(true);
 	test_signals();
 	test_own_tree();
 	test_own_output();
