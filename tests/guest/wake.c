@@ -588,6 +588,32 @@ static void sleep_in(enum way way, struct systrace *st, int epoll)
 		sleep_in_epoll(epoll);
 }
 
+/* How many first events were read how long after they were made, by powers of two. */
+static unsigned long delays[64];
+
+static void count_delay(__u64 ns)
+{
+	delays[ns ? 64 - __builtin_clzll(ns) - 1 : 0]++;
+}
+
+static void report_delays(void)
+{
+	unsigned long n = 0, all = 0;
+	char line[256] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < COUNT(delays); i++)
+		all += delays[i];
+	for (size_t i = 0; i < COUNT(delays) && length < sizeof(line) - 32; i++) {
+		n += delays[i];
+		if (delays[i])
+			length += (size_t)sprintf(line + length, " %.0fus %.2f%%", (2ULL << i) / 1e3,
+						  100.0 * (double)n / (double)all);
+	}
+	tap_note("read within%s", line);
+	memset(delays, 0, sizeof(delays));
+}
+
 /* What is there; with whole bunches, no less than one. Counts one that waited too long. */
 static int read_some(struct systrace *st, bool whole, unsigned long *late)
 {
@@ -597,6 +623,8 @@ static int read_some(struct systrace *st, bool whole, unsigned long *late)
 
 	do {
 		while ((e = systrace_next(st))) {
+			if (!n)
+				count_delay(then > systrace_time(st, e) ? then - systrace_time(st, e) : 0);
 			if (++n == BUNCH && then > systrace_time(st, e))
 				*late += then - systrace_time(st, e) >= LATE * 1000ULL;
 		}
@@ -610,12 +638,14 @@ struct race {
 	__u32 watermark, latency_us;
 	unsigned long rounds;
 	bool whole;		/* as many calls at a time as the watermark asks for */
+	bool single;		/* one call at a time: nothing else will wake the reader */
 };
 
 static void test_race(const struct race *race, const char *name)
 {
 	struct systrace *st = session(ENTERS, race->watermark, race->latency_us);
-	pid_t pid = begin_producer(race->rounds, race->whole ? BUNCH : 1, BUNCH);
+	pid_t pid = begin_producer(race->rounds, race->whole ? BUNCH : 1,
+				   race->single ? 1 : BUNCH);
 	unsigned long seen = 0, late = 0, sleeps = 0;
 	bool polled = race->way == POLL || race->way == SELECT || race->way == WAIT;
 	int epoll = polled ? -1 : new_epoll(race->way, systrace_fd(st)), status;
@@ -638,6 +668,7 @@ static void test_race(const struct race *race, const char *name)
 	waitpid(pid, &status, 0);
 	stats = stats_of(st);
 	tap_note("%s: %lu sleeps, %llu wake-ups", name, sleeps, stats.wakeups);
+	report_delays();
 	tap_ok(status == 0 && seen == stats.made && stats.wakeups > race->rounds / 100,
 	       "%s: woken up whenever it was to be", name);
 	if (race->whole)
@@ -655,10 +686,14 @@ static void test_races(unsigned long rounds)
 	for (enum way way = 0; way < WAYS; way++)
 		test_race(&(struct race){ .way = way, .rounds = rounds }, way_names[way]);
 	for (size_t i = 0; i < COUNT(some); i++) {
+		snprintf(name, sizeof(name), "%s, single events", way_names[some[i]]);
+		test_race(&(struct race){ .way = some[i], .rounds = rounds, .single = true }, name);
 		snprintf(name, sizeof(name), "%s, watermark", way_names[some[i]]);
-		test_race(&(struct race){ some[i], BUNCH * BYTES, LONG, rounds, true }, name);
+		test_race(&(struct race){ .way = some[i], .rounds = rounds, .whole = true,
+					  .watermark = BUNCH * BYTES, .latency_us = LONG }, name);
 		snprintf(name, sizeof(name), "%s, latency", way_names[some[i]]);
-		test_race(&(struct race){ some[i], BUNCH * BYTES, 500, rounds / 20, false }, name);
+		test_race(&(struct race){ .way = some[i], .rounds = rounds / 20,
+					  .watermark = BUNCH * BYTES, .latency_us = 500 }, name);
 	}
 }
 
