@@ -10,7 +10,8 @@
 #include "block.h"
 #include "compat.h"
 
-#define LOOK_MS		10	/* a waiter looks again, whatever its reader does */
+#define LOOK_MS		10	/* a waiter looks again, whatever its reader does ... */
+#define LOOK_AT_ONCE	16	/* ... but all together no more than this in that time */
 
 void systrace_block_init(struct systrace_session *session)
 {
@@ -107,6 +108,18 @@ static bool leaving(struct systrace_attachment *a)
 	return READ_ONCE(a->dead) || READ_ONCE(a->stage) != SYSTRACE_LIVE;
 }
 
+/* How long to sleep, if nobody wakes us: to the next look, or the end of the time. */
+static long nap(struct systrace_session *session, u64 waited_ns)
+{
+	u32 look = LOOK_MS * (1 + atomic_read(&session->waiting) / LOOK_AT_ONCE);
+	u64 left = U32_MAX;
+
+	if (session->timeout_ms != SYSTRACE_NO_TIMEOUT)
+		left = session->timeout_ms - min_t(u64, session->timeout_ms,
+						   div_u64(waited_ns, NSEC_PER_MSEC));
+	return msecs_to_jiffies(min_t(u64, look, left)) + 1;
+}
+
 /* One look, and one sleep if it must be. False if it is over. */
 static bool sleep(struct systrace_attachment *a, struct systrace_session *session,
 		  struct systrace_cpu *cpu, struct wait_queue_entry *wait, u64 begun)
@@ -124,7 +137,7 @@ static bool sleep(struct systrace_attachment *a, struct systrace_session *sessio
 		time_out(session, cpu);
 		return false;
 	}
-	schedule_timeout(msecs_to_jiffies(LOOK_MS));
+	schedule_timeout(nap(session, waited));
 	return true;
 }
 
