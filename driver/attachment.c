@@ -49,7 +49,6 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 	a->session = session;
 	a->task = get_task_struct(task);
 	a->tid = systrace_attachment_tid(session, task);
-	a->full_cpu = -1;
 	refcount_set(&a->refs, 1);
 }
 

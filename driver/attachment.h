@@ -58,7 +58,7 @@ struct systrace_attachment {
 	u8 leaving;			/* DETACH is about to claim it; under session->lock */
 	u8 stage;			/* enum systrace_stage; rises under session->lock */
 	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
-	int full_cpu;			/* whose ring it has written past the mark; or -1 */
+	bool past_mark;			/* it has written past a ring's mark, and will wait */
 	bool block_armed;		/* block_work is pending; the task's own */
 	struct callback_head block_work;
 	refcount_t refs;		/* from insert on: the table's, and block_work's */

@@ -11,7 +11,8 @@
 #include "compat.h"
 
 #define LOOK_MS		10	/* a waiter looks again, whatever its reader does ... */
-#define LOOK_AT_ONCE	16	/* ... but all together no more than this in that time */
+#define LOOK_AT_ONCE	16	/* ... but all together no more than this in that time, */
+#define LOOK_MAX_MS	250	/* unless they are very many */
 
 void systrace_block_init(struct systrace_session *session)
 {
@@ -62,7 +63,7 @@ void systrace_block_passed(struct systrace_attachment *a, struct systrace_cpu *c
 {
 	systrace_writer_update(&cpu->writer);
 	if (cpu->writer.head - cpu->writer.tail > a->session->mark)
-		WRITE_ONCE(a->full_cpu, smp_processor_id());
+		WRITE_ONCE(a->past_mark, true);
 }
 
 void systrace_block_kick(struct systrace_session *session)
@@ -76,6 +77,14 @@ void systrace_block_kick(struct systrace_session *session)
 		if (wq_has_sleeper(&c->room) && !full(session, c))
 			wake_up_all(&c->room);
 	}
+}
+
+void systrace_block_detached(struct systrace_session *session)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		wake_up_all(&per_cpu_ptr(session->cpus, cpu)->room);
 }
 
 #if SYSTRACE_CAN_BLOCK
@@ -99,8 +108,7 @@ static unsigned int sleep_state(struct systrace_session *session, struct systrac
 {
 	u64 spare = session->ring_bytes - session->mark;
 
-	return (unread(cpu) > session->mark + spare / 2 ? TASK_KILLABLE : TASK_INTERRUPTIBLE) |
-	       TASK_FREEZABLE;
+	return unread(cpu) > session->mark + spare / 2 ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
 }
 
 static bool leaving(struct systrace_attachment *a)
@@ -111,7 +119,7 @@ static bool leaving(struct systrace_attachment *a)
 /* How long to sleep, if nobody wakes us: to the next look, or the end of the time. */
 static long nap(struct systrace_session *session, u64 waited_ns)
 {
-	u32 look = LOOK_MS * (1 + atomic_read(&session->waiting) / LOOK_AT_ONCE);
+	u32 look = min(LOOK_MS * (1 + atomic_read(&session->waiting) / LOOK_AT_ONCE), LOOK_MAX_MS);
 	u64 left = U32_MAX;
 
 	if (session->timeout_ms != SYSTRACE_NO_TIMEOUT)
@@ -130,6 +138,9 @@ static bool sleep(struct systrace_attachment *a, struct systrace_session *sessio
 	/* [J] The barrier in it: `waiters`, then the tail. */
 	prepare_to_wait(&cpu->room, wait, state);
 	if (leaving(a) || !full(session, cpu) || signal_pending_state(state, current))
+		return false;
+	/* It freezes where any task does: here the session's end would wait for it. */
+	if (freezing(current))
 		return false;
 	waited = ktime_get_ns() - begun;
 	if (session->timeout_ms != SYSTRACE_NO_TIMEOUT &&
@@ -157,6 +168,19 @@ static void wait_for_room(struct systrace_attachment *a, struct systrace_session
 	atomic64_add(ktime_get_ns() - begun, &cpu->blocked_ns);
 }
 
+/* It may have filled several, moving from one CPU to another. */
+static void wait_for_all(struct systrace_attachment *a, struct systrace_session *session)
+{
+	struct systrace_cpu *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(session->cpus, cpu);
+		if (full(session, c))
+			wait_for_room(a, session, c);
+	}
+}
+
 /* a is ours by its reference; its session only while it is not dead, or we are in `waiting`. */
 static struct systrace_session *enter_session(struct systrace_attachment *a)
 {
@@ -181,16 +205,14 @@ static void leave_session(struct systrace_session *session)
 static void work(struct callback_head *head)
 {
 	struct systrace_attachment *a = container_of(head, struct systrace_attachment, block_work);
-	int cpu = xchg(&a->full_cpu, -1);
 	struct systrace_session *session;
-	struct systrace_cpu *c;
 
+	WRITE_ONCE(a->past_mark, false);
 	session = current->flags & (PF_EXITING | SYSTRACE_PF_WORKER) ? NULL : enter_session(a);
 	if (session) {
-		c = per_cpu_ptr(session->cpus, cpu);
 		/* The reader's own tasks never wait for it. */
-		if (READ_ONCE(session->consumer) != current->mm && full(session, c))
-			wait_for_room(a, session, c);
+		if (READ_ONCE(session->consumer) != current->mm)
+			wait_for_all(a, session);
 		leave_session(session);
 	}
 	a->block_armed = false;	/* ours alone, as in systrace_block_arm */

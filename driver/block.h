@@ -55,11 +55,14 @@ void systrace_block_arm(struct systrace_attachment *a);
 /* In sys_exit, where a is current's and no other's. */
 static inline void systrace_block_exit(struct systrace_attachment *a)
 {
-	if (unlikely(READ_ONCE(a->full_cpu) >= 0))
+	if (unlikely(READ_ONCE(a->past_mark)))
 		systrace_block_arm(a);
 }
 
 /* Let those go on that have no reason to wait any more. Any context but NMI. */
 void systrace_block_kick(struct systrace_session *session);
+
+/* Tasks of the session have been marked as leaving: let them go on. */
+void systrace_block_detached(struct systrace_session *session);
 
 #endif

@@ -60,11 +60,6 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
-/* Before it was a state of its own, the freezer woke who sleeps interruptibly. */
-#ifndef TASK_FREEZABLE
-#define TASK_FREEZABLE	0
-#endif
-
 /* Threads that live in the kernel: they make no system calls. */
 #ifdef PF_USER_WORKER
 #define SYSTRACE_PF_WORKER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)

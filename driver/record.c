@@ -59,6 +59,8 @@ static void give_way(struct systrace_session *session, struct systrace_cpu *cpu,
 		event = systrace_writer_oldest(&cpu->writer);
 		if ((s64)(cpu->writer.tail - read) >= 0)
 			overwritten(session, cpu, event);
+		else
+			cpu->read += event->type != SYSTRACE_LOST;
 		seq = event->seq;
 		systrace_writer_give_up(&cpu->writer, event);
 	} while (systrace_writer_free(&cpu->writer) < room);
@@ -113,7 +115,7 @@ static bool tell(struct systrace_session *session, struct systrace_cpu *cpu, int
 		systrace_wake_check(session, cpu);
 	}
 	if (loser == cpu)
-		cpu->behind = false;
+		cpu->behind = count_untold(cpu) != 0;	/* telling may overwrite what was told */
 	return true;
 }
 

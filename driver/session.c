@@ -33,10 +33,11 @@ static int hotplug_state;
 static void work(struct work_struct *work)
 {
 	struct systrace_session *session = container_of(work, struct systrace_session, work);
-	bool idle;
+	bool gone, idle;
 
 	mutex_lock(&session->mutex);
-	idle = session->active && !READ_ONCE(session->attached);
+	gone = session->ever_attached && !READ_ONCE(session->attached);
+	idle = session->active && gone;
 	if (idle) {
 		systrace_probes_put(session->probed);
 		session->active = false;
@@ -48,7 +49,7 @@ static void work(struct work_struct *work)
 	if (!session->paused || !session->overwrites)
 		systrace_record_tell(session);
 	mutex_unlock(&session->mutex);
-	if (idle)
+	if (gone)
 		systrace_wake_gone(session);
 }
 
@@ -269,7 +270,7 @@ static int check_setup(const struct systrace_setup *setup)
 		return -EINVAL;
 	if (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK)
 		return -EOPNOTSUPP;
-	return setup->timeout_ms == SYSTRACE_NO_TIMEOUT && !capable(CAP_SYS_ADMIN) ? -EPERM : 0;
+	return setup->timeout_ms > SYSTRACE_TIMEOUT_MAX && !capable(CAP_SYS_ADMIN) ? -EPERM : 0;
 }
 
 int systrace_session_setup(struct systrace_session *session, struct systrace_setup *setup)
@@ -309,11 +310,18 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 
 void systrace_session_pause(struct systrace_session *session)
 {
+	int tries = 8;
+
 	lockdep_assert_held(&session->mutex);
+	if (session->paused)
+		return;
 	WRITE_ONCE(session->paused, true);
 	synchronize_rcu();	/* no probe is still writing */
 	systrace_block_kick(session);
-	systrace_record_tell(session);
+	/* Telling may overwrite what was told before; but not for long. */
+	do
+		systrace_record_tell(session);
+	while (session->overwrites && systrace_record_untold(session) && --tries);
 }
 
 void systrace_session_resume(struct systrace_session *session)

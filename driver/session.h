@@ -27,6 +27,7 @@ struct systrace_cpu {
 	struct systrace_writer writer;	/* writer.bytes is NULL without a ring */
 	const u64 *tail;		/* the reader's word, in the control range */
 	u64 recorded;			/* records written, and not lost again; LOST not counted */
+	u64 read;			/* of them, those read and overwritten since */
 	u64 lost[SYSTRACE_LOST_CAUSES];
 	/* Of lost, what no LOST record has told yet. Atomic: another CPU tells for
 	 * one that has no ring.

@@ -7,6 +7,7 @@
 /* One CPU's figures at one moment. */
 struct snapshot {
 	u64 recorded;
+	u64 read;	/* of them, those that are overwritten */
 	u64 lost[SYSTRACE_LOST_CAUSES];
 	u64 head;
 	u64 tail;
@@ -19,6 +20,7 @@ static void take(struct systrace_session *session, int cpu, void *arg)
 	struct snapshot *shot = arg;
 
 	shot->recorded = c->recorded;
+	shot->read = c->read;
 	memcpy(shot->lost, c->lost, sizeof(shot->lost));
 	shot->head = c->writer.head;
 	systrace_writer_update(&c->writer);
@@ -32,7 +34,8 @@ static void take(struct systrace_session *session, int cpu, void *arg)
  * Count the records from tail to head. They stay what they are until the reader
  * frees them and the writer comes around, with a record that it may not have
  * published yet: then -EAGAIN. A tail that lies leads into the middle of a record:
- * the sizes found there are only sizes.
+ * the sizes found there are only sizes. Where all that is not overwritten is unread,
+ * nothing needs to be counted, nor if it was overwritten meanwhile: then it is.
  */
 static int count_unread(struct systrace_session *session, int cpu, const struct snapshot *shot,
 			u64 *unread)
@@ -42,6 +45,9 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 	u64 at = shot->tail;
 	u16 size;
 
+	*unread = shot->recorded - shot->read;
+	if (session->overwrites && shot->tail != shot->said)
+		return 0;
 	*unread = 0;
 	while (at != shot->head) {
 		event = (void *)c->writer.bytes + (at & c->writer.mask & ~7ULL);
@@ -53,8 +59,12 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 		cond_resched();
 	}
 	smp_rmb();	/* the sizes, then what says whether they were overwritten */
-	if (session->overwrites)
-		return (s64)(READ_ONCE(c->shared->oldest) - shot->tail) > 0 ? -EAGAIN : 0;
+	if (session->overwrites) {
+		if ((s64)(READ_ONCE(c->shared->oldest) - shot->tail) <= 0)
+			return 0;
+		*unread = shot->recorded - shot->read;
+		return -EAGAIN;
+	}
 	if (READ_ONCE(*c->tail) == shot->said)
 		return 0;
 	at = READ_ONCE(c->shared->head) + SYSTRACE_RECORD_MAX;

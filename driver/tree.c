@@ -17,6 +17,7 @@
 
 #include "access.h"
 #include "attachment.h"
+#include "block.h"
 #include "compat.h"
 #include "pool.h"
 #include "probe.h"
@@ -522,6 +523,7 @@ static int detach(struct systrace_session *session,
 	LIST_HEAD(dead);
 	int n = stop_all(session, match), exited = n;
 
+	systrace_block_detached(session);
 	/* After this no probe that found them LIVE is still running: DETACH is the last. */
 	synchronize_rcu();
 	unlink_all(session, ends, &dead);

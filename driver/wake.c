@@ -131,6 +131,9 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 		schedule_work(&session->work);
 	seq = atomic64_read(&session->seq);
 	seen = READ_ONCE(*session->seen);
+	/* What a recorder could not tell before it was paused is not told while it is. */
+	if (session->overwrites && READ_ONCE(session->paused))
+		untold = false;
 	hup = gone && !untold ? EPOLLHUP : 0;
 	if (seq == seen)
 		return hup;

@@ -65,7 +65,8 @@ struct systrace_options {
  *			another policy, or opts->size is less than the first version's
  *	-E2BIG		opts is longer than this library's and not zero there
  *	-EOPNOTSUPP	the driver or kernel does not have opts->full
- *	-EPERM		opts->timeout_ms is SYSTRACE_NO_TIMEOUT, without CAP_SYS_ADMIN
+ *	-EPERM		opts->timeout_ms is above SYSTRACE_TIMEOUT_MAX (a minute), without
+ *			CAP_SYS_ADMIN
  *	-ENOMEM		no memory, or locked memory is used up
  *	-EMFILE, -ENFILE  no descriptor free
  *	-EPROTO		the driver's ABI is not one this library can read
@@ -148,7 +149,8 @@ int systrace_wait(struct systrace *st, int timeout_ms);
 
 /*
  * For an event loop: readable (POLLIN) when systrace_next may give an event, and
- * POLLHUP when no task is attached any more and all is read. Before sleeping on
+ * POLLHUP when no task is attached any more and all is read (in a session that
+ * overwrites: read or not, so read to the end then). Before sleeping on
  * it, call systrace_next until NULL, then systrace_release. It belongs to the
  * handle.
  */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* What is one ioctl each. The driver serializes, so any thread may call these. */
+/* What is one ioctl each. Any thread may call these. */
 #include <errno.h>
 #include <sys/ioctl.h>
 
@@ -42,20 +42,26 @@ int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsi
 int systrace_pause(struct systrace *st)
 {
 	struct systrace_op op = { .size = sizeof(op) };
+	int ret;
 
-	int ret = systrace_ioctl(st, SYSTRACE_IOC_PAUSE, &op);
-
+	pthread_mutex_lock(&st->pausing);
+	ret = systrace_ioctl(st, SYSTRACE_IOC_PAUSE, &op);
 	if (!ret)	/* nothing is overwritten from here on */
 		__atomic_store_n(&st->latest.in_place, true, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&st->pausing);
 	return ret;
 }
 
 int systrace_resume(struct systrace *st)
 {
 	struct systrace_op op = { .size = sizeof(op) };
+	int ret;
 
+	pthread_mutex_lock(&st->pausing);
 	__atomic_store_n(&st->latest.in_place, false, __ATOMIC_RELEASE);
-	return systrace_ioctl(st, SYSTRACE_IOC_RESUME, &op);
+	ret = systrace_ioctl(st, SYSTRACE_IOC_RESUME, &op);
+	pthread_mutex_unlock(&st->pausing);
+	return ret;
 }
 
 int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats)

@@ -3,6 +3,7 @@
 #ifndef SYSTRACE_LIB_HANDLE_H
 #define SYSTRACE_LIB_HANDLE_H
 
+#include <pthread.h>
 #include <systrace.h>
 
 #include "latest.h"
@@ -17,6 +18,7 @@ struct systrace {
 	const struct systrace_header *header;	/* the start of the data range */
 	size_t data_size;
 	__u64 *seen;			/* in control */
+	pthread_mutex_t pausing;	/* latest.in_place says what the driver does */
 	struct systrace_merge merge;	/* the reading thread's; */
 	struct systrace_latest latest;	/* this one instead if the session overwrites */
 };

@@ -214,6 +214,7 @@ int systrace_open(struct systrace **out, const struct systrace_options *opts)
 	st = calloc(1, sizeof(*st));
 	if (!st)
 		return -ENOMEM;
+	pthread_mutex_init(&st->pausing, NULL);
 	st->owner = getpid();
 	st->full = options.full;
 	st->fd = open(SYSTRACE_DEVICE, O_RDWR | O_CLOEXEC);

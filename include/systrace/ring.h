@@ -255,7 +255,8 @@ static inline const struct systrace_event *systrace_reader_copy(struct systrace_
 		from = (const systrace_word *)(const void *)(r->bytes + (r->tail & r->mask));
 		to[0] = systrace_load_acquire(&from[0]);
 		words = event->size / sizeof(*to);
-		if (words > (r->head - r->tail) / sizeof(*to))
+		if (words > (r->head - r->tail) / sizeof(*to) ||
+		    words > (r->mask + 1) / sizeof(*to))
 			words = 1;	/* overwritten, or no record: the caller sees its size */
 		for (i = 1; i < words; i++)
 			to[i] = systrace_load_acquire(&from[i]);

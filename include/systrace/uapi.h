@@ -364,7 +364,7 @@ struct systrace_info {
  *	EINVAL	ring_bytes is no power of two, or outside INFO's bounds; full,
  *		an event or the watermark is not as said below
  *	EOPNOTSUPP  this driver, or this kernel, does not have that `full`
- *	EPERM	SYSTRACE_NO_TIMEOUT without CAP_SYS_ADMIN
+ *	EPERM	timeout_ms is above SYSTRACE_TIMEOUT_MAX, without CAP_SYS_ADMIN
  *	ENOMEM	no memory, or RLIMIT_MEMLOCK plus the module's allowance for
  *		each user (parameter memlock_kib) are used up
  */
@@ -374,6 +374,7 @@ enum systrace_full {
 	SYSTRACE_FULL_BLOCK	= 2	/* the traced tasks wait for the reader */
 };
 
+#define SYSTRACE_TIMEOUT_MAX	60000U		/* ms; for more, CAP_SYS_ADMIN */
 #define SYSTRACE_NO_TIMEOUT	0xffffffffU
 
 struct systrace_setup {

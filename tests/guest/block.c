@@ -253,16 +253,6 @@ static void test_ptrace(void)
 	finish(&s, pid);
 }
 
-static bool is_frozen(void)
-{
-	char text[256] = "";
-	int fd = open(CGROUP "/test/cgroup.events", O_RDONLY);
-	bool frozen = read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "frozen 1");
-
-	close(fd);
-	return frozen;
-}
-
 static void test_freezer(void)
 {
 	struct raw s;
@@ -276,12 +266,42 @@ static void test_freezer(void)
 	if (!tap_put(CGROUP "/test/cgroup.procs", text) ||
 	    !tap_put(CGROUP "/test/cgroup.freeze", "1"))
 		tap_bail("cgroup.freeze");
-	while (!is_frozen())
+	while (!tap_has(CGROUP "/test/cgroup.events", "frozen 1"))
 		usleep(1000);
 	tap_ok(true, "the cgroup freezer freezes it");
 	tap_put(CGROUP "/test/cgroup.freeze", "0");
 	goes_on(&s, pid, "it is thawed");
 	finish(&s, pid);
+	while (rmdir(CGROUP "/test"))
+		usleep(1000);
+	umount(CGROUP);
+}
+
+/* A frozen task keeps nobody: the session ends while it is frozen. */
+static void test_frozen_end(void)
+{
+	struct raw s;
+	pid_t pid = blocked(&s);
+	char text[16];
+
+	mkdir(CGROUP, 0755);
+	if (mount("none", CGROUP, "cgroup", 0, "freezer") || mkdir(CGROUP "/test", 0755)) {
+		tap_note("no freezer of cgroup v1");
+		finish(&s, pid);
+		return;
+	}
+	snprintf(text, sizeof(text), "%d", pid);
+	if (!tap_put(CGROUP "/test/cgroup.procs", text) ||
+	    !tap_put(CGROUP "/test/freezer.state", "FROZEN"))
+		tap_bail("freezer.state");
+	while (!tap_has(CGROUP "/test/freezer.state", "FROZEN"))
+		usleep(1000);
+	tap_ok(true, "the freezer of cgroup v1 freezes it");
+	raw_end(&s);
+	tap_ok(true, "the session ends meanwhile");
+	tap_put(CGROUP "/test/freezer.state", "THAWED");
+	runs_free(pid, "thawing");
+	tap_reap(pid);
 	while (rmdir(CGROUP "/test"))
 		usleep(1000);
 	umount(CGROUP);
@@ -443,6 +463,36 @@ static void test_two_sessions(void)
 }
 
 /* More tasks than one, all waiting: none is left behind, and they are within `covered`. */
+/* Who moves from one CPU to another waits for all that it may have filled. */
+static void test_all_rings(void)
+{
+	struct raw s = raw_begin(SYSTRACE_FULL_BLOCK, SYSTRACE_NO_TIMEOUT);
+	pid_t pids[2];
+	unsigned long calls;
+	cpu_set_t cpus;
+
+	for (int cpu = 0; cpu < 2; cpu++) {
+		pids[cpu] = caller(0);
+		waitpid(pids[cpu], NULL, WUNTRACED);
+		CPU_ZERO(&cpus);
+		CPU_SET(cpu, &cpus);
+		if (sched_setaffinity(pids[cpu], sizeof(cpus), &cpus))
+			tap_bail("sched_setaffinity");
+		raw_attach(&s, pids[cpu]);
+		kill(pids[cpu], SIGCONT);
+		raw_await_waiters(&s, cpu + 1);
+	}
+	calls = shared->calls;
+	*raw_tail(&s, 1) = raw_head(&s, 1);
+	raw_op(&s, SYSTRACE_IOC_KICK);
+	usleep(200000);
+	tap_ok(raw_waiters(&s) == 2 && shared->calls == calls, "room in one ring is not enough");
+	goes_on(&s, pids[1], "room in all is");
+	raw_end(&s);
+	tap_reap(pids[0]);
+	tap_reap(pids[1]);
+}
+
 static void test_many(void)
 {
 	enum { TASKS = 5 };
@@ -503,12 +553,14 @@ int main(void)
 	test_stop();
 	test_ptrace();
 	test_freezer();
+	test_frozen_end();
 	test_suspend(false);
 	test_suspend(true);
 	test_signals();
 	test_own_tree();
 	test_own_output();
 	test_two_sessions();
+	test_all_rings();
 	test_many();
 	return tap_end();
 }

@@ -8,9 +8,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tap.h"
+#include "raw.h"
 
-#define RING	16384
 #define CALLERS	8
 #define CALLS	3000
 
@@ -165,6 +164,51 @@ static void test_end(bool older)
 	systrace_close(st);
 }
 
+/* What was read counts as delivered, also once it is overwritten; nothing else does. */
+static void test_delivered(void)
+{
+	struct raw s = raw_begin(SYSTRACE_FULL_OVERWRITE, 0);
+	struct systrace_stats before, now;
+	pid_t pids[2];
+	unsigned asked = 0, wrong = 0;
+
+	for (int i = 0; i < 2; i++) {
+		pids[i] = tap_fork();
+		while (pids[i] == 0)
+			syscall(SYS_getppid);
+		raw_attach(&s, pids[i]);
+	}
+	while (raw_stats(&s).lost[SYSTRACE_LOST_OVERWRITTEN] < 2000)
+		usleep(1000);
+	for (int i = 0; i < 2; i++) {
+		kill(pids[i], SIGSTOP);
+		waitpid(pids[i], NULL, WUNTRACED);
+	}
+	before = raw_stats(&s);
+	tap_ok(before.delivered == 0 && before.made > before.lost[SYSTRACE_LOST_OVERWRITTEN],
+	       "nothing read, nothing delivered");
+	raw_drain(&s);
+	for (int i = 0; i < 2; i++)
+		kill(pids[i], SIGCONT);
+	do {
+		now = raw_stats(&s);
+		wrong += now.delivered !=
+			 before.made - before.lost[SYSTRACE_LOST_OVERWRITTEN];
+		asked++;
+	} while (now.lost[SYSTRACE_LOST_OVERWRITTEN] <
+		 before.lost[SYSTRACE_LOST_OVERWRITTEN] + 100000);
+	for (int i = 0; i < 2; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
+	if (!tap_ok(asked > 10 && !wrong, "STATS tells what was delivered, at any time"))
+		tap_note("%u of %u wrong: %llu events of %llu, at the end %llu delivered", wrong,
+			 asked, (unsigned long long)before.made,
+			 (unsigned long long)before.lost[SYSTRACE_LOST_OVERWRITTEN],
+			 (unsigned long long)now.delivered);
+	raw_end(&s);
+}
+
 /* The reader keeps up, or nearly, or not at all. */
 static void test_live(bool older, unsigned nap)
 {
@@ -223,6 +267,7 @@ int main(void)
 {
 	test_end(false);
 	test_end(true);
+	test_delivered();
 	test_live(false, 0);
 	test_live(true, 0);
 	test_live(false, 20000);

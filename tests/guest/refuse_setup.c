@@ -73,14 +73,20 @@ static void refuses(int fd, struct systrace_setup setup, int want, const char *n
 	tap_errno(ret, want, what);
 }
 
-static void accepts(struct systrace_setup setup, const char *name)
+static void accepts_on(int fd, struct systrace_setup setup, const char *name)
 {
-	int fd = tap_open(O_RDWR);
 	char what[96];
 
 	setup.size = sizeof(setup);
 	snprintf(what, sizeof(what), "SETUP with %s", name);
 	tap_errno(ioctl(fd, SYSTRACE_IOC_SETUP, &setup), 0, what);
+}
+
+static void accepts(struct systrace_setup setup, const char *name)
+{
+	int fd = tap_open(O_RDWR);
+
+	accepts_on(fd, setup, name);
 	close(fd);
 }
 
@@ -105,14 +111,18 @@ static void test_no_timeout(void)
 		close(fd);
 		return;
 	}
+	accepts(setup, "no timeout");
 	if (seteuid(65534))
 		tap_bail("seteuid");
 	refuses(fd, setup, EPERM, "no timeout and no CAP_SYS_ADMIN");
+	setup.timeout_ms = SYSTRACE_TIMEOUT_MAX + 1;
+	refuses(fd, setup, EPERM, "more than a minute and no CAP_SYS_ADMIN");
+	setup.timeout_ms = SYSTRACE_TIMEOUT_MAX;
+	accepts_on(fd, setup, "a minute without CAP_SYS_ADMIN");
 	if (seteuid(0))
 		tap_bail("seteuid");
 	close(fd);
-	accepts(setup, "no timeout");
-	setup.timeout_ms--;
+	setup.timeout_ms = SYSTRACE_NO_TIMEOUT - 1;
 	accepts(setup, "the longest timeout");
 }
 

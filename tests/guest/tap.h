@@ -176,4 +176,15 @@ TAP bool tap_put(const char *path, const char *text)
 	return good;
 }
 
+TAP bool tap_has(const char *path, const char *text)
+{
+	char found[256] = "";
+	int fd = open(path, O_RDONLY);
+	bool has = fd >= 0 && read(fd, found, sizeof(found) - 1) > 0 && strstr(found, text);
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
 #endif

@@ -526,6 +526,24 @@ static void writer_begins_at_the_shared_head(void **state)
 	assert_int_equal(ring.head, 3 * 48);
 }
 
+/* A size that is torn, or a lie: no copy goes beyond the ring's two mappings. */
+static void copy_stays_inside_the_ring(void **state)
+{
+	static __u64 copy[65536 / 8];
+	struct systrace_event *event = (void *)ring.bytes;
+	const __u64 oldest = 0;
+	unsigned i;
+
+	(void)state;
+	begin(0);
+	ring.head = 4 * 65536;
+	event->size = 65528;
+	memset(copy, 0xa5, sizeof(copy));
+	assert_ptr_equal(systrace_reader_copy(&ring.r, &oldest, copy), copy);
+	for (i = ring.size / 8; i < 65536 / 8; i++)
+		assert_int_equal(copy[i], 0xa5a5a5a5a5a5a5a5);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +563,7 @@ int main(void)
 		cmocka_unit_test(release_gives_back),
 		cmocka_unit_test(reader_goes_on_where_the_last_left_off),
 		cmocka_unit_test(writer_begins_at_the_shared_head),
+		cmocka_unit_test(copy_stays_inside_the_ring),
 	};
 
 	return cmocka_run_group_tests(tests, map_ring, NULL);
