@@ -37,6 +37,8 @@ static const char *open_advice(const struct systrace_dump_options *o, int error)
 		return "is the module loaded? modprobe systrace";
 	case EACCES:
 	case EPERM:
+		if (o->session.timeout_ms > SYSTRACE_TIMEOUT_MAX)
+			return "only root may have tasks wait for more than a minute";
 		return "run it as root, or join the group that owns the device";
 	case EINVAL:
 		return o->session.ring_bytes ? "-b takes a power of two that the driver admits" :
