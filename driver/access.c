@@ -10,6 +10,7 @@
  *	any other			  CAP_SYS_PTRACE in the target's user
  *					  namespace and in that of its memory, or
  *					  CAP_PERFMON in the initial one
+ *	all in a cgroup, now and later	  the same, in the initial user namespace
  *	kernel thread			  not possible: EINVAL, by the caller of this
  *
  * The first kind ends when the task executes a program that makes it any other,
@@ -92,6 +93,11 @@ int systrace_may_attach(struct systrace_session *session, struct task_struct *ta
 	put_user_ns(ns);
 	put_cred(target);
 	return *privileged || same ? 0 : -EPERM;
+}
+
+int systrace_may_watch(struct systrace_session *session)
+{
+	return both_capable(session, &init_user_ns) ? 0 : -EPERM;
 }
 
 bool systrace_may_keep(struct systrace_session *session, struct user_namespace *privileged)

@@ -13,6 +13,9 @@
 int systrace_may_attach(struct systrace_session *session, struct task_struct *task,
 			struct user_namespace **privileged);
 
+/* May they trace every task, whatever its user? -EPERM if not. */
+int systrace_may_watch(struct systrace_session *session);
+
 /*
  * May the session go on to trace current after an exec? In the exec probe:
  * current's credentials are the new ones.

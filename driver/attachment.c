@@ -72,6 +72,11 @@ static void put_rcu(struct rcu_head *rcu)
 	systrace_attachment_put(container_of(rcu, struct systrace_attachment, rcu));
 }
 
+void systrace_attachment_free_rcu(struct systrace_attachment *a)
+{
+	call_rcu(&a->rcu, put_rcu);
+}
+
 static void link(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
@@ -113,37 +118,41 @@ static void drop(struct systrace_attachment *a)
 
 	lockdep_assert_held(&session->lock);
 	WRITE_ONCE(session->header->attached, session->attached - 1);
-	/* Release: who sees it sees the seq of the last record, see systrace_wake_poll. */
+	/* Release: who sees it sees the seq of the last record, see systrace_session_gone. */
 	smp_store_release(&session->attached, session->attached - 1);
 	if (!session->attached)
 		systrace_wake_work(session);
-	call_rcu(&a->rcu, put_rcu);
+	systrace_attachment_free_rcu(a);
 }
 
 bool systrace_attachment_claim(struct systrace_attachment *a)
 {
+	unsigned long flags;
 	bool claimed;
 
-	raw_spin_lock(&a->session->lock);
+	raw_spin_lock_irqsave(&a->session->lock, flags);
 	claimed = claim(a);
-	raw_spin_unlock(&a->session->lock);
+	raw_spin_unlock_irqrestore(&a->session->lock, flags);
 	return claimed;
 }
 
 void systrace_attachment_unlink(struct systrace_attachment *a)
 {
-	raw_spin_lock(&a->session->lock);
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&a->session->lock, flags);
 	unlink(a);
-	raw_spin_unlock(&a->session->lock);
+	raw_spin_unlock_irqrestore(&a->session->lock, flags);
 }
 
 void systrace_attachment_drop(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
+	unsigned long flags;
 
-	raw_spin_lock(&session->lock);
+	raw_spin_lock_irqsave(&session->lock, flags);
 	drop(a);
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
 }
 
 static bool discard(struct systrace_attachment *a)
@@ -160,28 +169,31 @@ static bool discard(struct systrace_attachment *a)
 bool systrace_attachment_discard(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
+	unsigned long flags;
 	bool discarded;
 
-	raw_spin_lock(&session->lock);
+	raw_spin_lock_irqsave(&session->lock, flags);
 	discarded = discard(a);
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
 	return discarded;
 }
 
 int systrace_attachment_insert(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
+	unsigned long flags;
 	int err = 0;
 
-	RCU_LOCKDEP_WARN(!rcu_read_lock_held(), "a probe can free it at once");
-	raw_spin_lock(&session->lock);
+	RCU_LOCKDEP_WARN(!rcu_read_lock_held() && !rcu_read_lock_sched_held(),
+			 "a probe can free it at once");
+	raw_spin_lock_irqsave(&session->lock, flags);
 	if (session->closing)
 		err = -ENODEV;
 	else if (systrace_attachment_find(session, a->task))
 		err = -EEXIST;
 	else
 		link(a);
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
 	/*
 	 * Pairs with the barrier at the start of the exec and the exit probe: either
 	 * they find the attachment, or what the task did before them is seen when
@@ -195,9 +207,10 @@ bool systrace_attachment_begin(struct systrace_attachment *a, enum systrace_stag
 			       const char *exe)
 {
 	struct systrace_session *session = a->session;
+	unsigned long flags;
 	bool alive;
 
-	raw_spin_lock(&session->lock);
+	raw_spin_lock_irqsave(&session->lock, flags);
 	alive = !a->dead;
 	if (alive) {
 		session->ever_attached = true;
@@ -205,7 +218,7 @@ bool systrace_attachment_begin(struct systrace_attachment *a, enum systrace_stag
 		systrace_record_task(a, exe);
 		smp_store_release(&a->stage, stage); /* TASK comes before all else */
 	}
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
 	/*
 	 * Pairs with the barrier at the start of the fork probe: either it finds the
 	 * attachment in its stage, or the child, in the task list before it, is seen
@@ -249,6 +262,7 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 {
 	struct systrace_session *session = parent->session;
 	struct systrace_attachment *a;
+	unsigned long flags;
 	bool linked;
 
 	if (!systrace_attachment_live(parent))
@@ -265,11 +279,11 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 		a->epoch = parent->epoch;
 		a->privileged = get_user_ns(parent->privileged);
 	}
-	raw_spin_lock(&session->lock);
+	raw_spin_lock_irqsave(&session->lock, flags);
 	linked = inherit_locked(parent, child, clone_flags, a);
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
 	if (a && !linked)
-		call_rcu(&a->rcu, put_rcu);
+		systrace_attachment_free_rcu(a);
 }
 
 int systrace_attachments_init(void)

@@ -7,7 +7,8 @@
  * claimed, by whoever ends it, once; unlinked; and dropped, when its last record
  * is written, which gives up its place in session->attached and frees it after
  * a grace period. Claim, unlink and insert happen under session->lock and, in
- * it, the bucket's lock. Records about a task are made by the task itself, but
+ * it, the bucket's lock, with interrupts off, since a probe may come under a lock
+ * that interrupts take. Records about a task are made by the task itself, but
  * for TASK (before any other) and DETACH (a grace period after the last other).
  */
 #ifndef SYSTRACE_ATTACHMENT_H
@@ -91,6 +92,7 @@ struct systrace_attachment *systrace_attachment_find(struct systrace_session *se
 
 struct systrace_attachment *systrace_attachment_alloc(gfp_t gfp);
 void systrace_attachment_free(struct systrace_attachment *a);	/* one never inserted */
+void systrace_attachment_free_rcu(struct systrace_attachment *a);	/* the same, by a probe */
 /* Make it that of task: takes a reference. */
 void systrace_attachment_set(struct systrace_attachment *a, struct systrace_session *session,
 			     struct task_struct *task);

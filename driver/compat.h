@@ -8,6 +8,7 @@
 
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
@@ -66,6 +67,25 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 #else
 #define SYSTRACE_PF_WORKER	(PF_KTHREAD | PF_IO_WORKER)
 #endif
+
+/*
+ * The pid of a pidfd, as long as the file is held; NULL if it is none. The kernel does
+ * not tell modules; but only it can make files on these file systems, and it gives
+ * the name to no other.
+ */
+static inline struct pid *systrace_pidfd_pid(const struct file *file)
+{
+	const struct dentry *dentry = file->f_path.dentry;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	return dentry->d_sb->s_magic == PID_FS_MAGIC ? file_inode(file)->i_private : NULL;
+#else
+	if (dentry->d_sb->s_magic != ANON_INODE_FS_MAGIC ||
+	    strcmp(dentry->d_name.name, "[pidfd]"))
+		return NULL;
+	return file->private_data;
+#endif
+}
 
 /* A reference to the program file of an mm that cannot go; NULL if it has none. */
 static inline struct file *systrace_exe_file(struct mm_struct *mm)

@@ -10,13 +10,14 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
+#include "attach.h"
 #include "block.h"
+#include "detach.h"
 #include "device.h"
 #include "mapping.h"
 #include "policy.h"
 #include "session.h"
 #include "stats.h"
-#include "tree.h"
 #include "wake.h"
 
 static long do_info(struct systrace_session *session, void *arg)
@@ -26,7 +27,8 @@ static long do_info(struct systrace_session *session, void *arg)
 	memset(info, 0, sizeof(*info));
 	info->size = sizeof(*info);
 	info->abi_version = SYSTRACE_ABI_VERSION;
-	info->features = SYSTRACE_FEATURE_DROP | SYSTRACE_FEATURE_OVERWRITE;
+	info->features = SYSTRACE_FEATURE_DROP | SYSTRACE_FEATURE_OVERWRITE |
+			 SYSTRACE_FEATURE_PIDFD | SYSTRACE_FEATURE_CGROUP;
 	if (SYSTRACE_CAN_BLOCK)
 		info->features |= SYSTRACE_FEATURE_BLOCK;
 	if (IS_ENABLED(CONFIG_IA32_EMULATION))
@@ -77,11 +79,9 @@ static long do_attach(struct systrace_session *session, void *arg)
 	struct systrace_attach_args *attach = arg;
 	int n;
 
-	if (attach->flags || attach->reserved)
-		return -EINVAL;
 	if (!session->is_setup)
 		return -EBADFD;
-	n = systrace_tree_attach(session, attach->mode, attach->pid);
+	n = systrace_attach(session, attach);
 	attach->attached = max(n, 0);
 	return min(n, 0);
 }
@@ -91,11 +91,9 @@ static long do_detach(struct systrace_session *session, void *arg)
 	struct systrace_detach_args *detach = arg;
 	int n;
 
-	if (detach->flags || detach->reserved)
-		return -EINVAL;
 	if (!session->is_setup)
 		return -EBADFD;
-	n = systrace_tree_detach(session, detach->mode, detach->pid);
+	n = systrace_detach(session, detach);
 	detach->detached = max(n, 0);
 	return min(n, 0);
 }

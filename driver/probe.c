@@ -10,6 +10,7 @@
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
 #include <asm/syscall.h>
+#include <trace/events/cgroup.h>
 #include <trace/events/sched.h>
 #include <trace/events/signal.h>
 #include <trace/events/syscalls.h>
@@ -19,6 +20,7 @@
 #include "arch.h"
 #include "attachment.h"
 #include "block.h"
+#include "cgroup.h"
 #include "compat.h"
 #include "policy.h"
 #include "probe.h"
@@ -102,6 +104,23 @@ static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, current)
 		systrace_attachment_inherit(a, child, clone_flags);
+	systrace_cgroup_fork(child);
+	preempt_enable_notrace();
+}
+
+/* In who moves the task, interrupts off. */
+static void probe_cgroup_attach(void *data, struct cgroup *cgroup, const char *path,
+				struct task_struct *task, bool threadgroup)
+{
+	preempt_disable_notrace();
+	systrace_cgroup_join(cgroup, task, threadgroup);
+	preempt_enable_notrace();
+}
+
+static void probe_cgroup_rmdir(void *data, struct cgroup *cgroup, const char *path)
+{
+	preempt_disable_notrace();
+	systrace_cgroup_remove(cgroup);
 	preempt_enable_notrace();
 }
 
@@ -199,6 +218,8 @@ static struct probe {
 	{ "sched_process_exit", probe_exit },
 	{ "sched_process_exec", probe_exec },
 	{ "task_newtask", probe_newtask },
+	{ "cgroup_attach_task", probe_cgroup_attach, SYSTRACE_PROBE_CGROUPS },
+	{ "cgroup_rmdir", probe_cgroup_rmdir, SYSTRACE_PROBE_CGROUPS },
 	{ "signal_deliver", probe_signal, 1ULL << SYSTRACE_SIGNAL },
 	{ "sys_exit", probe_sys_exit, 1ULL << SYSTRACE_RETURN },
 	{ "sys_enter", probe_sys_enter, 1ULL << SYSTRACE_ENTER },
@@ -209,6 +230,8 @@ static DEFINE_MUTEX(probes_mutex);
 /* The compiler compares each probe with its tracepoint's prototype. */
 static void __maybe_unused check_prototypes(void)
 {
+	check_trace_callback_type_cgroup_attach_task(probe_cgroup_attach);
+	check_trace_callback_type_cgroup_rmdir(probe_cgroup_rmdir);
 	check_trace_callback_type_sys_enter(probe_sys_enter);
 	check_trace_callback_type_sys_exit(probe_sys_exit);
 	check_trace_callback_type_task_newtask(probe_newtask);

@@ -10,6 +10,9 @@ int systrace_probes_init(void);
 /* No session is left. Waits until no probe runs any more. */
 void systrace_probes_exit(void);
 
+/* Beside the record types' bits: those who join cgroups. */
+#define SYSTRACE_PROBE_CGROUPS	(1ULL << 63)
+
 /* Register what sessions with these events need; counted. They sleep. */
 int systrace_probes_get(u64 events);
 void systrace_probes_put(u64 events);

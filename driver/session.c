@@ -9,12 +9,13 @@
 
 #include "account.h"
 #include "block.h"
+#include "cgroup.h"
+#include "detach.h"
 #include "mapping.h"
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
 #include "session.h"
-#include "tree.h"
 #include "wake.h"
 
 #define TAIL_STRIDE	64	/* a tail on a cache line of its own; seen is on the first */
@@ -29,14 +30,15 @@ static int hotplug_state;
 
 /* --- the work that probes ask for --- */
 
-/* Losses are told, and the probes go with the last task. */
+/* Losses are told, cgroups looked after, and the probes go with the last task. */
 static void work(struct work_struct *work)
 {
 	struct systrace_session *session = container_of(work, struct systrace_session, work);
 	bool gone, idle;
 
 	mutex_lock(&session->mutex);
-	gone = session->ever_attached && !READ_ONCE(session->attached);
+	systrace_cgroup_work(session);
+	gone = systrace_session_gone(session);
 	idle = session->active && gone;
 	if (idle) {
 		systrace_probes_put(session->probed);
@@ -139,7 +141,9 @@ void systrace_session_destroy(struct systrace_session *session)
 	list_del(&session->node);
 	mutex_unlock(&sessions_mutex);
 
-	systrace_tree_abandon(session);
+	mutex_lock(&session->mutex);
+	systrace_abandon(session);
+	mutex_unlock(&session->mutex);
 	systrace_block_stop(session);
 	systrace_wake_stop(session);
 	if (session->active)

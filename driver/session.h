@@ -82,9 +82,11 @@ struct systrace_session {
 	u64 probed;			/* events for which it needs probes */
 	bool active;			/* holds the probes; under mutex */
 	bool ever_attached;
+	u32 watching;			/* cgroups, see cgroup.h; under mutex */
+	bool stragglers;		/* some who joined them are to be attached by the work */
 
 	/* Attachments. Outside of the bucket locks. Probes take it. */
-	raw_spinlock_t lock;
+	raw_spinlock_t lock;		/* with interrupts off */
 	struct list_head attachments;	/* RCU readable */
 	u32 epoch;			/* counts ATTACHes; under mutex */
 	u32 attached;
@@ -125,6 +127,17 @@ void systrace_session_resume(struct systrace_session *session);
 void systrace_session_on_cpu(struct systrace_session *session, int cpu,
 			     void (*fn)(struct systrace_session *session, int cpu, void *arg),
 			     void *arg);
+
+/*
+ * No task is attached any more, nor will any join. In this order: as long as it
+ * watches, tasks can be attached; and whatever those that are gone by now have made is
+ * in a seq that is read after this.
+ */
+static inline bool systrace_session_gone(struct systrace_session *session)
+{
+	return session->ever_attached && !smp_load_acquire(&session->watching) &&
+	       !smp_load_acquire(&session->attached);
+}
 
 int systrace_sessions_init(void);
 void systrace_sessions_exit(void);

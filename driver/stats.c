@@ -109,11 +109,11 @@ int systrace_stats_get(struct systrace_session *session, struct systrace_stats *
 	}
 	for_each_possible_cpu(cpu)
 		add_cpu(session, cpu, stats);
-	raw_spin_lock(&session->lock);
+	raw_spin_lock_irq(&session->lock);
 	stats->attached = session->attached;
 	stats->attached_max = session->attached_max;
 	stats->uncovered = session->uncovered;
-	raw_spin_unlock(&session->lock);
+	raw_spin_unlock_irq(&session->lock);
 	stats->wakeups = atomic64_read(&session->wakeups);
 	stats->seq = atomic64_read(&session->seq);
 	stats->covered = systrace_block_covered(session);

@@ -124,8 +124,7 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 	poll_wait(file, &session->wait, table);
 	WRITE_ONCE(session->need, 1);
 	smp_mb();	/* [F] */
-	/* Before seq: whatever tasks that are gone by now have made is in seq. */
-	gone = session->ever_attached && !smp_load_acquire(&session->attached);
+	gone = systrace_session_gone(session);	/* before seq */
 	untold = systrace_record_untold(session);
 	if (untold)
 		schedule_work(&session->work);

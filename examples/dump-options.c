@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -10,11 +11,12 @@
 
 #define WATERMARK	(64 << 10)	/* bytes: enough for a big write */
 #define LATENCY_US	20000		/* what a person does not notice */
+#define CGROUPS		"/sys/fs/cgroup"
 #define BLOCK_MS	10000		/* longest wait of a traced task with -F block */
 
 static const char usage[] =
 "usage: systrace-dump [OPTION]... [--] CMD [ARG]...\n"
-"       systrace-dump [OPTION]... -p PID\n"
+"       systrace-dump [OPTION]... -p PID | -g CGROUP\n"
 "\n"
 "Print the system calls and the life of CMD and all its descendants, a line for\n"
 "each event, in exact order.\n"
@@ -22,16 +24,18 @@ static const char usage[] =
 "  -o FILE      write the events to FILE, not to standard output\n"
 "  -b BYTES     size of each CPU's ring: a power of two, may end in K or M\n"
 "  -F POLICY    when a ring is full: block[:MSEC] has the traced tasks wait for us, at\n"
-"               most so long (the default for CMD: 10000); drop loses the newest\n"
-"               events and says how many (the default with -p); overwrite keeps\n"
+"               most so long (the default for CMD alone: 10000); drop loses the newest\n"
+"               events and says how many (else the default); overwrite keeps\n"
 "               the latest events, and prints them in the end\n"
 "  -p PID       trace this process and all its descendants; may be repeated\n"
+"  -g CGROUP    trace all in this cgroup, who will join it, and their descendants: its\n"
+"               folder, or its name below " CGROUPS "; may be repeated\n"
 "  -e NAME,...  only these system calls; may be repeated\n"
 "  -h, --help   show this\n"
 "\n"
-"It ends, with CMD's exit status, when none of these tasks is left. With -p alone,\n"
-"Ctrl-C ends it and leaves what it traced running. Its own failures exit with 125,\n"
-"126 if CMD cannot be executed, 127 if it is not found.\n";
+"It ends, with CMD's exit status, when none of these tasks and cgroups is left. Without\n"
+"CMD, Ctrl-C ends it and leaves what it traced running. Its own failures exit with\n"
+"125, 126 if CMD cannot be executed, 127 if it is not found.\n";
 
 static void bad_usage(void) __attribute__((noreturn));
 static void bad_usage(void)
@@ -105,7 +109,7 @@ static void parse_full(struct systrace_dump_options *o, const char *text)
 /* A command waits for us rather than lose events; what runs already is not held up. */
 static void choose_full(struct systrace_dump_options *o)
 {
-	if (!o->full_given && !o->nr_pids)
+	if (!o->full_given && !o->nr_pids && !o->nr_cgroups)
 		o->session.full = SYSTRACE_FULL_BLOCK;
 	if (o->session.full == SYSTRACE_FULL_BLOCK && !o->session.timeout_ms)
 		o->session.timeout_ms = BLOCK_MS;
@@ -122,6 +126,16 @@ static void add_pid(struct systrace_dump_options *o, const char *text)
 		systrace_dump_die("-p %s: not a process id", text);
 	o->pids = grow(o->pids, o->nr_pids + 1, sizeof(*o->pids));
 	o->pids[o->nr_pids++] = (pid_t)pid;
+}
+
+static void add_cgroup(struct systrace_dump_options *o, const char *name)
+{
+	char *path = NULL;
+
+	if (asprintf(&path, "%s%s", *name == '/' ? "" : CGROUPS "/", name) < 0)
+		systrace_dump_die("%s", strerror(ENOMEM));
+	o->cgroups = grow(o->cgroups, o->nr_cgroups + 1, sizeof(*o->cgroups));
+	o->cgroups[o->nr_cgroups++] = path;
 }
 
 static void add_rule(struct systrace_dump_options *o, unsigned abi, int nr)
@@ -179,6 +193,9 @@ static void parse_option(struct systrace_dump_options *o, int option)
 	case 'p':
 		add_pid(o, optarg);
 		break;
+	case 'g':
+		add_cgroup(o, optarg);
+		break;
 	case 'e':
 		add_calls(o, optarg);
 		break;
@@ -205,12 +222,21 @@ void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
 	int option;
 
 	*o = (struct systrace_dump_options){ .session.size = sizeof(o->session) };
-	while ((option = getopt_long(argc, argv, "+o:b:F:p:e:h", help, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+o:b:F:p:g:e:h", help, NULL)) != -1)
 		parse_option(o, option);
 	if (argv[optind])
 		o->cmd = argv + optind;
-	else if (!o->nr_pids)
+	else if (!o->nr_pids && !o->nr_cgroups)
 		bad_usage();
 	choose_full(o);
 	set_wakeups(&o->session);
+}
+
+void systrace_dump_free(struct systrace_dump_options *o)
+{
+	free(o->rules);
+	free(o->pids);
+	while (o->nr_cgroups)
+		free(o->cgroups[--o->nr_cgroups]);
+	free(o->cgroups);
 }

@@ -5,7 +5,9 @@
  * The example of how to use the library: open, attach or spawn, next until there
  * is nothing, release, wait.
  */
+#define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +97,25 @@ static void attach(struct dump *d, pid_t pid)
 	leave_ourselves_out(d);
 }
 
+static void attach_cgroup(struct dump *d, const char *folder)
+{
+	int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const char *advice = "";
+	int ret;
+
+	if (fd < 0)
+		systrace_dump_die("-g %s: %s", folder, strerror(errno));
+	ret = systrace_attach_cgroup(d->st, fd);
+	if (ret == -EBADF)
+		advice = "; it is no folder of cgroup v2";
+	else if (ret == -EPERM)
+		advice = "; only root may trace whoever will join it";
+	if (ret < 0 && ret != -EEXIST)
+		systrace_dump_die("-g %s: %s%s", folder, strerror(-ret), advice);
+	close(fd);
+	leave_ourselves_out(d);
+}
+
 static void spawn(struct dump *d, char **cmd)
 {
 	int ret = systrace_spawn(d->st, &d->cmd, cmd[0], cmd, NULL);
@@ -124,6 +145,8 @@ static void start(struct dump *d, struct systrace_dump_options *o)
 	systrace_dump_catch(d->st, o->cmd);
 	for (unsigned i = 0; i < o->nr_pids && !systrace_dump_stopped(); i++)
 		attach(d, o->pids[i]);
+	for (unsigned i = 0; i < o->nr_cgroups && !systrace_dump_stopped(); i++)
+		attach_cgroup(d, o->cgroups[i]);
 	if (o->cmd)
 		spawn(d, o->cmd);
 	if (systrace_dump_stopped())	/* perhaps before an attach */
@@ -225,8 +248,7 @@ int main(int argc, char **argv)
 	}
 	systrace_dump_say("%llu events, %llu lost, %llu tasks", (unsigned long long)d.events,
 			  (unsigned long long)d.lost, (unsigned long long)d.tasks);
-	free(o.rules);
-	free(o.pids);
+	systrace_dump_free(&o);
 	if (!fine)
 		return DUMP_FAILED;
 	systrace_dump_exit_like(status);

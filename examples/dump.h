@@ -29,11 +29,14 @@ struct systrace_dump_options {
 	unsigned nr_rules;
 	pid_t *pids;
 	unsigned nr_pids;
+	char **cgroups;			/* their folders */
+	unsigned nr_cgroups;
 	char **cmd;			/* NULL: none */
 };
 
 /* Exits on -h and on what it cannot understand. */
 void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv);
+void systrace_dump_free(struct systrace_dump_options *o);
 
 /* ---------------------------------------------------------------- output --- */
 

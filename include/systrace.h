@@ -82,8 +82,19 @@ void systrace_close(struct systrace *st);
  */
 int systrace_attach(struct systrace *st, pid_t pid, enum systrace_attach_mode mode);
 
-/* Follow it no more; as DETACH in uapi.h. Returns how many tasks were detached. */
+/* The same by a pidfd, which no reuse of numbers can turn to another task. */
+int systrace_attach_pidfd(struct systrace *st, int pidfd, enum systrace_attach_mode mode);
+
+/*
+ * Follow all in a cgroup and who will join it, as ATTACH has it: fd is its directory in
+ * cgroup v2, opened also by O_PATH, and may be closed then. Returns how many were in it.
+ */
+int systrace_attach_cgroup(struct systrace *st, int fd);
+
+/* Follow them no more; as DETACH in uapi.h. They return how many tasks were detached. */
 int systrace_detach(struct systrace *st, pid_t pid, enum systrace_detach_mode mode);
+int systrace_detach_pidfd(struct systrace *st, int pidfd, enum systrace_detach_mode mode);
+int systrace_detach_cgroup(struct systrace *st, int fd);
 
 /*
  * Start a program and follow it: its successful execve is the first system call
@@ -137,8 +148,8 @@ void systrace_release(struct systrace *st);
  * Wait until there is something for systrace_next; timeout_ms as in poll(2).
  *	1	there is
  *	0	the time is up
- *	-ECHILD	no task is attached any more and all events are read (not before
- *		the first attach: until then it waits)
+ *	-ECHILD	no task is attached any more, nor a cgroup, and all events are read (not
+ *		before the first attach: until then it waits)
  *	-EINTR	a signal handler ran
  *	-EPROTO	a ring holds what cannot be a record: nothing more will come, and
  *		the session is of no use but to be closed
@@ -149,7 +160,7 @@ int systrace_wait(struct systrace *st, int timeout_ms);
 
 /*
  * For an event loop: readable (POLLIN) when systrace_next may give an event, and
- * POLLHUP when no task is attached any more and all is read (in a session that
+ * POLLHUP when no task is attached any more, nor a cgroup, and all is read (in a session that
  * overwrites: read or not, so read to the end then). Before sleeping on
  * it, call systrace_next until NULL, then systrace_release. It belongs to the
  * handle.

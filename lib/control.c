@@ -12,20 +12,54 @@ int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
+static int attach(struct systrace *st, struct systrace_attach_args args)
+{
+	int ret;
+
+	args.size = sizeof(args);
+	ret = systrace_ioctl(st, SYSTRACE_IOC_ATTACH, &args);
+	return ret < 0 ? ret : (int)args.attached;
+}
+
 int systrace_attach(struct systrace *st, pid_t pid, enum systrace_attach_mode mode)
 {
-	struct systrace_attach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
-	int ret = systrace_ioctl(st, SYSTRACE_IOC_ATTACH, &args);
+	return attach(st, (struct systrace_attach_args){ .mode = mode, .pid = pid });
+}
 
-	return ret < 0 ? ret : (int)args.attached;
+int systrace_attach_pidfd(struct systrace *st, int pidfd, enum systrace_attach_mode mode)
+{
+	return attach(st, (struct systrace_attach_args){
+		.flags = SYSTRACE_BY_PIDFD, .mode = mode, .fd = pidfd });
+}
+
+int systrace_attach_cgroup(struct systrace *st, int fd)
+{
+	return attach(st, (struct systrace_attach_args){ .flags = SYSTRACE_BY_CGROUP, .fd = fd });
+}
+
+static int detach(struct systrace *st, struct systrace_detach_args args)
+{
+	int ret;
+
+	args.size = sizeof(args);
+	ret = systrace_ioctl(st, SYSTRACE_IOC_DETACH, &args);
+	return ret < 0 ? ret : (int)args.detached;
 }
 
 int systrace_detach(struct systrace *st, pid_t pid, enum systrace_detach_mode mode)
 {
-	struct systrace_detach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
-	int ret = systrace_ioctl(st, SYSTRACE_IOC_DETACH, &args);
+	return detach(st, (struct systrace_detach_args){ .mode = mode, .pid = pid });
+}
 
-	return ret < 0 ? ret : (int)args.detached;
+int systrace_detach_pidfd(struct systrace *st, int pidfd, enum systrace_detach_mode mode)
+{
+	return detach(st, (struct systrace_detach_args){
+		.flags = SYSTRACE_BY_PIDFD, .mode = mode, .fd = pidfd });
+}
+
+int systrace_detach_cgroup(struct systrace *st, int fd)
+{
+	return detach(st, (struct systrace_detach_args){ .flags = SYSTRACE_BY_CGROUP, .fd = fd });
 }
 
 int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules)

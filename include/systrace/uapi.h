@@ -176,14 +176,17 @@ struct systrace_return {
 	__u32	reserved;
 };
 
-/* A task that was there when it was attached. The exe's path follows. */
+/*
+ * A task that was there when it was attached. The exe's path follows: "" if it has none,
+ * or has joined a cgroup.
+ */
 struct systrace_task {
 	struct systrace_event event;
 	__u32	tgid;
 	__u32	ppid;		/* the parent's tgid */
 	__u64	start_time;	/* CLOCK_BOOTTIME, nanoseconds */
 	char	comm[SYSTRACE_COMM_BYTES];
-	/* char exe[]: NUL-terminated, "" if the task has none */
+	/* char exe[]: NUL-terminated */
 };
 
 /*
@@ -346,6 +349,8 @@ struct systrace_ring {
 #define SYSTRACE_FEATURE_BLOCK		(1ULL << 2)
 #define SYSTRACE_FEATURE_I386		(1ULL << 3)	/* the kernel runs i386 programs */
 #define SYSTRACE_FEATURE_X32		(1ULL << 4)	/* it was built with x32 calls */
+#define SYSTRACE_FEATURE_PIDFD		(1ULL << 5)	/* ATTACH and DETACH by these */
+#define SYSTRACE_FEATURE_CGROUP		(1ULL << 6)
 
 struct systrace_info {
 	__u32	size;
@@ -445,6 +450,14 @@ struct systrace_policy {
 };
 
 /*
+ * What ATTACH and DETACH name: a task by pid, its number in the opener's pid namespace;
+ * or by one of these flags and fd, pid being 0 then.
+ */
+#define SYSTRACE_BY_PIDFD	0x1	/* fd is a pidfd: the task that it was opened for */
+/* fd is a directory of cgroup v2: the tasks in that cgroup and those below it */
+#define SYSTRACE_BY_CGROUP	0x2
+
+/*
  * ATTACH: follow tasks. Both the opener of the session and the caller must be
  * allowed to: with CAP_SYS_PTRACE over the task's user namespace (or
  * CAP_PERFMON in the first one), or as the same user, if the task is dumpable
@@ -452,13 +465,24 @@ struct systrace_policy {
  *	EBADFD	before SETUP
  *	ESRCH	there is no such task, or it has ended
  *	EPERM	that task may not be traced
- *	EINVAL	unknown mode; pid not positive (not 0, with EXEC); a kernel
- *		thread
+ *	EINVAL	unknown mode; pid not positive (not 0, with EXEC or a flag); fd not 0
+ *		without a flag; both flags; BY_CGROUP with another mode than TREE, any
+ *		flag with EXEC; a kernel thread
+ *	EBADF	fd is not open, or no pidfd, or no directory of cgroup v2
+ *	ENOENT	that cgroup is being removed
  *	EEXIST	all that is named is attached to this session already
  *	ENOMEM	no memory
  * In a tree, descendants that may not be traced are passed over. Each task
  * attached gets a TASK record now; after that, one attached with EXEC has no
  * event before the execve that succeeds but its EXIT.
+ *
+ * BY_CGROUP is for present and future members alike, also if there is none yet: who is
+ * moved into the cgroup, or born in it of a parent outside, is attached then, before
+ * it can make another call (where more than some hundred threads are moved at once, some
+ * a moment later), by a TASK record without a path. Since they can be anybody's, it
+ * needs CAP_SYS_PTRACE or CAP_PERFMON in the first user namespace. Who leaves the cgroup
+ * stays attached. It ends with DETACH of the same cgroup or ALL, or when the
+ * cgroup is removed.
  */
 enum systrace_attach_mode {
 	/* The process pid, all its threads, all its descendants, and whatever they will fork */
@@ -471,18 +495,20 @@ enum systrace_attach_mode {
 
 struct systrace_attach_args {
 	__u32	size;
-	__u32	flags;		/* 0 */
+	__u32	flags;		/* 0, SYSTRACE_BY_PIDFD or SYSTRACE_BY_CGROUP */
 	__u32	mode;		/* enum systrace_attach_mode */
-	__s32	pid;		/* in the opener's pid namespace; 0 with EXEC */
+	__s32	pid;		/* in the opener's pid namespace; 0 with EXEC or a flag */
 	__u32	attached;	/* out: how many tasks */
-	__u32	reserved;
+	__s32	fd;		/* 0 without a flag */
 };
 
 /*
  * DETACH: follow them no more. Each gets a DETACH record.
  *	EBADFD	before SETUP
- *	ESRCH	no such task is attached
- *	EINVAL	unknown mode; pid not positive (not 0, with ALL)
+ *	ESRCH	no such task is attached; the cgroup is not attached, nor anybody in it
+ *	EINVAL, EBADF, ENOENT  as ATTACH; no flag with ALL
+ * BY_CGROUP detaches who is in it now, and nobody is attached by it any more. Who is in
+ * an attached cgroup but was detached otherwise comes back only if it is moved again.
  */
 enum systrace_detach_mode {
 	SYSTRACE_DETACH_TREE	= 0,	/* pid's process and its descendants */
@@ -492,11 +518,11 @@ enum systrace_detach_mode {
 
 struct systrace_detach_args {
 	__u32	size;
-	__u32	flags;		/* 0 */
+	__u32	flags;		/* as in ATTACH */
 	__u32	mode;		/* enum systrace_detach_mode */
-	__s32	pid;		/* in the opener's pid namespace; 0 with ALL */
+	__s32	pid;		/* in the opener's pid namespace; 0 with ALL or a flag */
 	__u32	detached;	/* out: how many tasks */
-	__u32	reserved;
+	__s32	fd;		/* 0 without a flag */
 };
 
 /*

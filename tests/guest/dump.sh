@@ -227,6 +227,28 @@ attach() {
 	kill $victim
 }
 
+# A container comes and goes: its processes are moved into a cgroup that is traced.
+cgroup() {
+	ends 'a cgroup that is not there' 125 systrace-dump -g nobody
+	says 'is named in full' '/sys/fs/cgroup/nobody: No such file'
+	ends 'a folder that is no cgroup' 125 systrace-dump -g /proc
+	says 'is explained' 'no folder of cgroup v2'
+	mkdir /sys/fs/cgroup/container
+	systrace-dump -o trace -g container 2>err &
+	dump=$!
+	: >trace
+	until grep -q ' EXEC ' trace; do
+		sh -c 'echo $$ >/sys/fs/cgroup/container/cgroup.procs; /bin/busybox true'
+	done
+	until rmdir /sys/fs/cgroup/container 2>/dev/null; do sleep 0.1; done
+	wait $dump
+	check 'a cgroup that is removed ends the trace' [ $? = 0 ]
+	check 'who joined it was traced' grep -q ' TASK tgid=.* exe=$' trace
+	check 'with what it ran' grep -q ' EXEC oldtid=.* file=/bin/busybox' trace
+	check 'to its end' grep -q ' EXIT status=0' trace
+	check 'and nothing else was' [ "$(grep ' TASK ' trace | grep -vc ' comm=sh ')" = 0 ]
+}
+
 # A program's name cannot forge a line.
 forge() {
 	evil=$(printf '%b' './a b\n1 2.000000000 3 EXIT status=0\0134')
@@ -253,6 +275,7 @@ interrupted
 options
 errors
 attach
+cgroup
 forge
 unprivileged
 without_driver

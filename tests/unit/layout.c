@@ -160,7 +160,7 @@ FIELD(systrace_attach_args, flags, 4, 4);
 FIELD(systrace_attach_args, mode, 8, 4);
 FIELD(systrace_attach_args, pid, 12, 4);
 FIELD(systrace_attach_args, attached, 16, 4);
-FIELD(systrace_attach_args, reserved, 20, 4);
+FIELD(systrace_attach_args, fd, 20, 4);
 
 SIZE(systrace_detach_args, 24);
 FIELD(systrace_detach_args, size, 0, 4);
@@ -168,7 +168,7 @@ FIELD(systrace_detach_args, flags, 4, 4);
 FIELD(systrace_detach_args, mode, 8, 4);
 FIELD(systrace_detach_args, pid, 12, 4);
 FIELD(systrace_detach_args, detached, 16, 4);
-FIELD(systrace_detach_args, reserved, 20, 4);
+FIELD(systrace_detach_args, fd, 20, 4);
 
 SIZE(systrace_op, 8);
 FIELD(systrace_op, size, 0, 4);
@@ -220,6 +220,7 @@ VALUE(SYSTRACE_CLOCK_MONOTONIC, 0);
 VALUE(SYSTRACE_FULL_DROP, 0);
 VALUE(SYSTRACE_FULL_OVERWRITE, 1);
 VALUE(SYSTRACE_FULL_BLOCK, 2);
+VALUE(SYSTRACE_TIMEOUT_MAX, 60000);
 VALUE(SYSTRACE_NO_TIMEOUT, 0xffffffff);
 
 /* enum systrace_attach_mode */
@@ -261,6 +262,12 @@ VALUE(SYSTRACE_FEATURE_OVERWRITE, 1ULL << 1);
 VALUE(SYSTRACE_FEATURE_BLOCK, 1ULL << 2);
 VALUE(SYSTRACE_FEATURE_I386, 1ULL << 3);
 VALUE(SYSTRACE_FEATURE_X32, 1ULL << 4);
+VALUE(SYSTRACE_FEATURE_PIDFD, 1ULL << 5);
+VALUE(SYSTRACE_FEATURE_CGROUP, 1ULL << 6);
+
+/* flags of ATTACH and DETACH */
+VALUE(SYSTRACE_BY_PIDFD, 1);
+VALUE(SYSTRACE_BY_CGROUP, 2);
 
 /* policies */
 VALUE(SYSTRACE_ABI_X86_64, 0x1);
