@@ -163,10 +163,12 @@ void systrace_cgroup_fork(struct task_struct *child)
 {
 	struct watch *watch;
 
-	list_for_each_entry_rcu(watch, &watches, node, rcu_read_lock_sched_held())
+	rcu_read_lock();	/* which lockdep wants for task->cgroups */
+	list_for_each_entry_rcu(watch, &watches, node)
 		if (task_under_cgroup_hierarchy(child, watch->cgroup) &&
 		    !task_under_cgroup_hierarchy(current, watch->cgroup))
 			attach(watch, child);
+	rcu_read_unlock();
 }
 
 /* Stops at the first that finds the pool empty: the worker takes the rest. */
