@@ -135,8 +135,9 @@ void systrace_session_on_cpu(struct systrace_session *session, int cpu,
  */
 static inline bool systrace_session_gone(struct systrace_session *session)
 {
-	return session->ever_attached && !smp_load_acquire(&session->watching) &&
-	       !smp_load_acquire(&session->attached);
+	return session->ever_attached &&
+	       !smp_load_acquire(&session->watching) &&	/* pairs with cgroup.c: end */
+	       !smp_load_acquire(&session->attached);	/* pairs with attachment.c: drop */
 }
 
 int systrace_sessions_init(void);

@@ -405,8 +405,9 @@ static void test_races(void)
 	if (systrace_attach(kept, getpid(), SYSTRACE_ATTACH_TASK) != 1)
 		tap_bail("attach");
 	mover = tap_fork();
-	for (unsigned i = 0; mover == 0; i++)
-		move(a.pid, i % 2 ? ROOT : BOX, "cgroup.procs");
+	if (mover == 0)
+		for (unsigned i = 0;; i++)
+			move(a.pid, i % 2 ? ROOT : BOX, "cgroup.procs");
 	for (int i = 0; i < 200; i++) {
 		struct found f;
 
