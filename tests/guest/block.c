@@ -61,23 +61,6 @@ static pid_t traced_caller(const struct raw *s, unsigned long n)
 	return pid;
 }
 
-static char task_state(pid_t pid)
-{
-	char path[64], text[512], *p;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	p = strrchr(text, ')');
-	return p ? p[2] : 0;
-}
-
 /* One task, waiting for room for ever. */
 static pid_t blocked(struct raw *s)
 {
@@ -127,7 +110,7 @@ static void test_room(void)
 	unsigned long calls;
 
 	calls = shared->calls;
-	tap_ok(task_state(pid) == 'S', "a task that waits for room sleeps");
+	tap_ok(tap_state(pid) == 'S', "a task that waits for room sleeps");
 	usleep(200000);
 	tap_ok(shared->calls == calls && raw_waiters(&s) == 1, "and makes no call");
 	tap_ok(poll(&pfd, 1, -1) == 1 && pfd.revents == POLLIN, "its reader is told");
@@ -231,7 +214,7 @@ static void test_stop(void)
 
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
-	tap_ok(WIFSTOPPED(status) && task_state(pid) == 'T', "SIGSTOP stops it");
+	tap_ok(WIFSTOPPED(status) && tap_state(pid) == 'T', "SIGSTOP stops it");
 	kill(pid, SIGCONT);
 	raw_await_waiters(&s, 1);
 	goes_on(&s, pid, "SIGCONT continues it");
@@ -310,7 +293,7 @@ static void test_frozen_end(void)
 /* Handled signals use up the room for them, until only kills get through. */
 static void deepen(pid_t pid)
 {
-	while (task_state(pid) != 'D') {
+	while (tap_state(pid) != 'D') {
 		kill(pid, SIGUSR1);
 		usleep(1000);
 	}

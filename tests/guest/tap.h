@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <systrace.h>
@@ -73,6 +74,19 @@ TAP void tap_bail(const char *format, ...)
 	fflush(stdout);
 	va_end(args);
 	_exit(1);
+}
+
+TAP void tap_too_long(int sig)
+{
+	(void)sig;
+	tap_bail("it hangs");
+}
+
+/* What does not end within that time fails. */
+TAP void tap_patience(unsigned seconds)
+{
+	signal(SIGALRM, tap_too_long);
+	alarm(seconds);
 }
 
 TAP const char *tap_error(int error)
@@ -138,24 +152,56 @@ TAP pid_t tap_fork(void)
 	return pid;
 }
 
+/* The beginning of a file in /proc; "" if there is none. */
+TAP void tap_proc(pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? 0 : read(fd, text, size - 1);
+	text[n > 0 ? n : 0] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
+/* 'S', 'Z' and so on; 0 if it is gone. */
+TAP char tap_state(pid_t tid)
+{
+	char text[512], *p;
+
+	tap_proc(tid, "stat", text, sizeof(text));
+	p = strrchr(text, ')');
+	return p ? p[2] : 0;
+}
+
+TAP void tap_await_state(pid_t tid, char state)
+{
+	while (tap_state(tid) != state)
+		usleep(1000);
+}
+
+/* Until it sleeps in this call. */
+TAP void tap_await_call(pid_t tid, int nr)
+{
+	char text[256];
+
+	do
+		tap_proc(tid, "syscall", text, sizeof(text));
+	while (text[0] < '0' || text[0] > '9' || atoi(text) != nr);
+}
+
 /* A child that sleeps until tap_reap, making no system call meanwhile. */
 TAP pid_t tap_sleeper(void)
 {
-	char path[64], state[4096];
 	pid_t pid = tap_fork();
-	ssize_t n;
-	int fd;
 
 	if (pid == 0)
 		for (;;)
 			pause();
-	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
-	do {
-		fd = open(path, O_RDONLY);
-		n = read(fd, state, sizeof(state) - 1);
-		close(fd);
-		state[n > 0 ? n : 0] = '\0';
-	} while (strncmp(state, "34 ", 3));	/* in pause, for good */
+	tap_await_call(pid, SYS_pause);
 	return pid;
 }
 

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a session tells, kept whole, and what to ask of it. */
+#ifndef SYSTRACE_TESTS_STREAM_H
+#define SYSTRACE_TESTS_STREAM_H
+
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "tap.h"
+
+#define STREAM_RING	(1 << 20)
+#define STORY_BYTES	4096
+
+/* ------------------------------------------------------------------ events --- */
+
+struct stream {
+	struct systrace *st;
+	struct systrace_event **events;	/* copies, in their order */
+	size_t nr, room;
+};
+
+TAP struct stream stream_of(struct systrace *st)
+{
+	return (struct stream){ .st = st };
+}
+
+TAP struct stream stream_begin(void)
+{
+	return stream_of(tap_session((struct systrace_options){ .ring_bytes = STREAM_RING }));
+}
+
+TAP void stream_keep(struct stream *s, const struct systrace_event *e)
+{
+	if (e->type == SYSTRACE_LOST || e->seq != s->nr + 1)
+		tap_bail("event %llu of type %d, where none may be missing",
+			 (unsigned long long)e->seq, e->type);
+	if (s->nr == s->room) {
+		s->room = 2 * s->room + 1024;
+		s->events = realloc(s->events, s->room * sizeof(*s->events));
+	}
+	if (!s->events || !(s->events[s->nr] = malloc(e->size)))
+		tap_bail("no memory");
+	memcpy(s->events[s->nr++], e, e->size);
+}
+
+/* All that there is. */
+TAP void stream_read(struct stream *s)
+{
+	const struct systrace_event *e;
+
+	while ((e = systrace_next(s->st)))
+		stream_keep(s, e);
+	systrace_release(s->st);
+}
+
+/* Until no task is attached any more. */
+TAP void stream_read_all(struct stream *s)
+{
+	int ret;
+
+	while ((ret = systrace_wait(s->st, -1)) == 1)
+		stream_read(s);
+	if (ret != -ECHILD)
+		tap_bail("systrace_wait: %s", tap_error(-ret));
+}
+
+TAP void stream_end(struct stream *s)
+{
+	systrace_close(s->st);
+	while (s->nr)
+		free(s->events[--s->nr]);
+	free(s->events);
+}
+
+/* The n-th, from 0, of this task and type; NULL if there are not so many. */
+TAP const struct systrace_event *stream_find(const struct stream *s, pid_t tid,
+					     enum systrace_type type, unsigned n)
+{
+	for (size_t i = 0; i < s->nr; i++)
+		if (s->events[i]->tid == (__u32)tid && s->events[i]->type == type && !n--)
+			return s->events[i];
+	return NULL;
+}
+
+TAP unsigned stream_count(const struct stream *s, pid_t tid, enum systrace_type type)
+{
+	unsigned n = 0;
+
+	while (stream_find(s, tid, type, n))
+		n++;
+	return n;
+}
+
+/* The ENTER of the n-th call of this number, from 0; or its RETURN. */
+TAP const struct systrace_event *stream_call(const struct stream *s, pid_t tid,
+					     enum systrace_type type, int nr, unsigned n)
+{
+	const struct systrace_event *e;
+
+	for (unsigned i = 0; (e = stream_find(s, tid, type, i)); i++) {
+		const struct systrace_enter *enter = (const void *)e;
+		const struct systrace_return *ret = (const void *)e;
+
+		if ((type == SYSTRACE_ENTER ? enter->nr : ret->nr) == nr && !n--)
+			return e;
+	}
+	return NULL;
+}
+
+TAP bool stream_ordered(const struct systrace_event *one, const struct systrace_event *two)
+{
+	return one && two && one->seq < two->seq;
+}
+
+/* ----------------------------------------------------------------- stories --- */
+
+TAP const char *stream_name(const struct systrace_event *e, int nr)
+{
+	const char *name = systrace_syscall_name(systrace_abi(e), nr);
+	static char text[64];
+
+	snprintf(text, sizeof(text), "%s%s", e->flags & SYSTRACE_FLAG_I386 ? "i386 " : "",
+		 name ? name : "?");
+	return text;
+}
+
+/* An event in a word or two: "RETURN read=1". */
+TAP void stream_word(const struct systrace_event *e, char *to, size_t size)
+{
+	const void *p = e;
+	const struct systrace_enter *enter = p;
+	const struct systrace_return *ret = p;
+	const struct systrace_fork *fork_ = p;
+	const struct systrace_exit *exit_ = p;
+	const struct systrace_signal *sig = p;
+	const struct systrace_detach *detach = p;
+
+	switch (e->type) {
+	case SYSTRACE_ENTER:
+		snprintf(to, size, "ENTER %s", stream_name(e, enter->nr));
+		break;
+	case SYSTRACE_RETURN:
+		snprintf(to, size, "RETURN %s=%lld", stream_name(e, ret->nr),
+			 (long long)ret->result);
+		break;
+	case SYSTRACE_TASK:
+		snprintf(to, size, "TASK");
+		break;
+	case SYSTRACE_FORK:
+		snprintf(to, size, "FORK %u", fork_->child);
+		break;
+	case SYSTRACE_EXEC:
+		snprintf(to, size, "EXEC %s", systrace_file(e));
+		break;
+	case SYSTRACE_EXIT:
+		snprintf(to, size, "EXIT 0x%x", exit_->code);
+		break;
+	case SYSTRACE_SIGNAL:
+		snprintf(to, size, "SIGNAL %d", sig->signo);
+		break;
+	case SYSTRACE_DETACH:
+		snprintf(to, size, "DETACH %s", systrace_reason_name(detach->reason));
+		break;
+	default:
+		snprintf(to, size, "?");
+	}
+}
+
+/* All events of this number, in their order, with commas between. */
+TAP void stream_story(const struct stream *s, pid_t tid, char story[STORY_BYTES])
+{
+	char word[128];
+	size_t at = 0;
+
+	story[0] = '\0';
+	for (size_t i = 0; i < s->nr; i++) {
+		if (s->events[i]->tid != (__u32)tid)
+			continue;
+		stream_word(s->events[i], word, sizeof(word));
+		at += (size_t)snprintf(story + at, STORY_BYTES - at, "%s%s", at ? ", " : "", word);
+		if (at >= STORY_BYTES)
+			return;
+	}
+}
+
+/* That is what it tells of this number, and nothing else. */
+__attribute__((format(printf, 4, 5)))
+TAP bool stream_tells(const struct stream *s, pid_t tid, const char *what, const char *format, ...)
+{
+	char want[STORY_BYTES], got[STORY_BYTES];
+	va_list args;
+	bool good;
+
+	va_start(args, format);
+	vsnprintf(want, sizeof(want), format, args);
+	va_end(args);
+	stream_story(s, tid, got);
+	good = tap_ok(!strcmp(want, got), "%s: %s", what, want);
+	if (!good)
+		tap_note("got %s", got);
+	return good;
+}
+
+/* ----------------------------------------------------------------- balance --- */
+
+#define BALANCE_TIDS	(1 << 22)
+
+/* What streams say of each task: it begins once, ends once, and is silent else. */
+struct balance {
+	bool *alive;		/* by tid */
+	unsigned long begun, ended, twice, silent, lost;
+};
+
+TAP struct balance balance_new(void)
+{
+	struct balance b = { .alive = calloc(BALANCE_TIDS, sizeof(*b.alive)) };
+
+	if (!b.alive)
+		tap_bail("no memory");
+	return b;
+}
+
+TAP void balance_begin(struct balance *b, __u32 tid)
+{
+	b->begun++;
+	b->twice += b->alive[tid];
+	b->alive[tid] = true;
+}
+
+TAP void balance_end(struct balance *b, __u32 tid)
+{
+	b->ended++;
+	b->silent += !b->alive[tid];
+	b->alive[tid] = false;
+}
+
+TAP void balance_add(struct balance *b, const struct systrace_event *e)
+{
+	if (e->type == SYSTRACE_LOST) {
+		b->lost++;
+		return;
+	}
+	if (e->type == SYSTRACE_TASK)
+		balance_begin(b, e->tid);
+	if (e->type == SYSTRACE_EXEC) {
+		balance_end(b, ((const struct systrace_exec *)(const void *)e)->oldtid);
+		balance_begin(b, e->tid);
+	}
+	b->silent += !b->alive[e->tid];
+	if (e->type == SYSTRACE_FORK)
+		balance_begin(b, ((const struct systrace_fork *)(const void *)e)->child);
+	if (e->type == SYSTRACE_EXIT || e->type == SYSTRACE_DETACH)
+		balance_end(b, e->tid);
+}
+
+TAP void balance_add_all(struct balance *b, const struct stream *s)
+{
+	for (size_t i = 0; i < s->nr; i++)
+		balance_add(b, s->events[i]);
+}
+
+/* The verdict. */
+TAP void balance_check(struct balance *b, const char *what)
+{
+	if (!tap_ok(!b->twice, "%s: each task begins once", what))
+		tap_note("%lu times not", b->twice);
+	if (!tap_ok(!b->silent, "%s: each event is of a task that has begun", what))
+		tap_note("%lu are not", b->silent);
+	if (!tap_ok(b->begun == b->ended, "%s: each task ends", what))
+		tap_note("%lu begun, %lu ended", b->begun, b->ended);
+	free(b->alive);
+}
+
+/* ------------------------------------------------------------ traced tasks --- */
+
+/*
+ * A session that is there for as long as the program, and with it the probes: so that
+ * they are not registered again for each of the others.
+ */
+TAP void stream_keep_probes(void)
+{
+	static struct systrace *kept;
+
+	kept = tap_session((struct systrace_options){ .ring_bytes = STREAM_RING });
+	if (systrace_attach(kept, tap_sleeper(), SYSTRACE_ATTACH_TASK) != 1)
+		tap_bail("keeper");
+}
+
+TAP void stream_attach(struct stream *s, pid_t pid, enum systrace_attach_mode mode)
+{
+	int ret = systrace_attach(s->st, pid, mode);
+
+	if (ret < 1)
+		tap_bail("ATTACH: %s", tap_error(-ret));
+}
+
+/* Where traced tasks wait until they may go on, one for each byte; in a call of their own. */
+struct gate {
+	int in, out;
+};
+
+TAP struct gate gate_new(void)
+{
+	int fds[2];
+
+	if (pipe(fds))
+		tap_bail("pipe");
+	return (struct gate){ .in = fds[0], .out = fds[1] };
+}
+
+TAP void gate_pass(struct gate g)
+{
+	char c;
+
+	syscall(SYS_read, g.in, &c, 1);
+}
+
+TAP void gate_open(struct gate g, unsigned n)
+{
+	while (n--)
+		if (write(g.out, "", 1) != 1)
+			tap_bail("gate");
+}
+
+TAP void gate_close(struct gate g)
+{
+	close(g.in);
+	close(g.out);
+}
+
+/* Memory that processes share, zeroed. */
+TAP void *stream_shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		tap_bail("mmap");
+	return p;
+}
+
+#endif
