@@ -135,8 +135,11 @@ static void test_threads(int rounds)
 
 static void *call(void *arg)
 {
-	while (!atomic_load(&shared->stop))
-		syscall(SYS_getppid);
+	while (!atomic_load(&shared->stop)) {
+		for (int i = 0; i < 10; i++)
+			syscall(SYS_getppid);
+		usleep(200);	/* or nobody reads so fast */
+	}
 	return arg;
 }
 
@@ -162,13 +165,16 @@ static void lead(int which)
 	_exit(0);
 }
 
-static void await_forks(unsigned long n)
+/* In both trees. They make so many calls that they are read meanwhile. */
+static void await_forks(struct stream *s, unsigned long n)
 {
 	unsigned long until[2] = { shared->forks[0] + n, shared->forks[1] + n };
 
 	for (int i = 0; i < 2; i++)
-		while (atomic_load(&shared->forks[i]) < until[i])
+		while (atomic_load(&shared->forks[i]) < until[i]) {
+			stream_read(s);
 			usleep(1000);
+		}
 }
 
 static pid_t begin_trees(void)
@@ -215,20 +221,19 @@ static void detach_round(struct balance *seen, enum systrace_detach_mode mode)
 {
 	bool *member = calloc(BALANCE_TIDS, sizeof(*member));
 	struct systrace_stats stats;
-	struct stream s;
+	struct stream s = stream_begin();
 	pid_t pid = begin_trees();
 
-	await_forks(2);
-	s = stream_begin();
+	await_forks(&s, 2);
 	stream_attach(&s, pid, SYSTRACE_ATTACH_TREE);
-	await_forks(1);
+	await_forks(&s, 1);
 	if (systrace_detach(s.st, shared->leaders[0], mode) < 1)
 		tap_bail("DETACH");
 	systrace_stats(s.st, -1, &stats);
-	await_forks(3);
+	await_forks(&s, 3);
 	atomic_store(&shared->stop, true);
-	waitpid(pid, NULL, 0);
 	stream_read_all(&s);
+	waitpid(pid, NULL, 0);
 	for (size_t i = 0; i < s.nr; i++)
 		look(s.events[i], member, stats.seq, mode == SYSTRACE_DETACH_TREE);
 	balance_add_all(seen, &s);

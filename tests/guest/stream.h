@@ -8,7 +8,7 @@
 
 #include "tap.h"
 
-#define STREAM_RING	(1 << 20)
+#define STREAM_RING	(4 << 20)
 #define STORY_BYTES	4096
 
 /* ------------------------------------------------------------------ events --- */
