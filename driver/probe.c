@@ -140,7 +140,6 @@ static void exec(struct systrace_attachment *a, const char *file)
 
 	if (systrace_attachment_discard(a) || a->stage == SYSTRACE_ENDING)
 		return;
-	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
 	if (!systrace_may_keep(a->session, a->privileged)) {
 		detach_exec(a);
 		return;
@@ -151,6 +150,8 @@ static void exec(struct systrace_attachment *a, const char *file)
 			systrace_record_enter(a, armed->abi, armed->nr, armed->nargs,
 					      armed->args);
 	}
+	/* What comes before EXEC has the number by which it was known. */
+	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
 	systrace_record_exec(a, old_tid, file);
 }
 
