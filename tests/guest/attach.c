@@ -4,8 +4,6 @@
  * something, of one that has ended, and what TASK says.
  */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <stdatomic.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 

@@ -5,8 +5,6 @@
  * How often can be said: attach_storm [ROUNDS].
  */
 #define _GNU_SOURCE
-#include <pthread.h>
-#include <stdatomic.h>
 
 #include "stream.h"
 

@@ -3,6 +3,8 @@
 #ifndef SYSTRACE_TESTS_STREAM_H
 #define SYSTRACE_TESTS_STREAM_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
@@ -337,5 +339,78 @@ TAP void *stream_shared(size_t size)
 		tap_bail("mmap");
 	return p;
 }
+
+/*
+ * A process of three threads: the leader and one more sleep in pause, the third waits at
+ * the gate, then acts. Its numbers are known when it is that far.
+ */
+struct team {
+	pid_t leader, sibling, actor;
+	struct gate gate;
+	void (*act)(void);
+	atomic_int ready;
+};
+
+TAP void *team_sibling(void *arg)
+{
+	struct team *team = arg;
+
+	team->sibling = (pid_t)syscall(SYS_gettid);
+	atomic_fetch_add(&team->ready, 1);
+	for (;;)
+		syscall(SYS_pause);
+	return NULL;
+}
+
+TAP void *team_actor(void *arg)
+{
+	struct team *team = arg;
+
+	team->actor = (pid_t)syscall(SYS_gettid);
+	atomic_fetch_add(&team->ready, 1);
+	gate_pass(team->gate);
+	team->act();
+	syscall(SYS_exit, 0);
+	return NULL;
+}
+
+/* In memory that it shares with us. */
+TAP struct team *team_begin(void (*act)(void))
+{
+	struct team *team = stream_shared(sizeof(*team));
+	pthread_t id;
+	pid_t pid;
+
+	team->gate = gate_new();
+	team->act = act;
+	pid = tap_fork();
+	if (pid == 0) {
+		pthread_create(&id, NULL, team_sibling, team);
+		pthread_create(&id, NULL, team_actor, team);
+		for (;;)
+			syscall(SYS_pause);
+	}
+	team->leader = pid;
+	while (atomic_load(&team->ready) != 2)
+		usleep(1000);
+	tap_await_call(team->leader, SYS_pause);
+	tap_await_call(team->sibling, SYS_pause);
+	tap_await_call(team->actor, SYS_read);
+	return team;
+}
+
+/* Its exit status. */
+TAP int team_end(struct team *team)
+{
+	int status;
+
+	waitpid(team->leader, &status, 0);
+	gate_close(team->gate);
+	munmap(team, sizeof(*team));
+	return status;
+}
+
+/* The rest of a thread's story when another ends it in its pause. */
+#define KILLED(code) "TASK, RETURN pause=-514, SIGNAL 9, EXIT " code
 
 #endif

@@ -152,19 +152,24 @@ TAP pid_t tap_fork(void)
 	return pid;
 }
 
-/* The beginning of a file in /proc; "" if there is none. */
-TAP void tap_proc(pid_t tid, const char *name, char *text, size_t size)
+/* The beginning of a file; "" if there is none. */
+TAP void tap_get(const char *path, char *text, size_t size)
 {
-	char path[64];
-	ssize_t n;
-	int fd;
+	int fd = open(path, O_RDONLY);
+	ssize_t n = fd < 0 ? 0 : read(fd, text, size - 1);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? 0 : read(fd, text, size - 1);
 	text[n > 0 ? n : 0] = '\0';
 	if (fd >= 0)
 		close(fd);
+}
+
+/* Of a file of that task in /proc. */
+TAP void tap_proc(pid_t tid, const char *name, char *text, size_t size)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
+	tap_get(path, text, size);
 }
 
 /* 'S', 'Z' and so on; 0 if it is gone. */
@@ -191,6 +196,23 @@ TAP void tap_await_call(pid_t tid, int nr)
 	do
 		tap_proc(tid, "syscall", text, sizeof(text));
 	while (text[0] < '0' || text[0] > '9' || atoi(text) != nr);
+}
+
+/* A part of the test in a process of its own: what it ends with, and its parent after the fork. */
+__attribute__((noreturn))
+TAP void tap_leave(void)
+{
+	_exit(tap_failed ? 255 : tap_number);
+}
+
+TAP void tap_join(pid_t pid)
+{
+	int status;
+
+	waitpid(pid, &status, 0);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == 255)
+		tap_bail("the part in a process of its own failed");
+	tap_number = WEXITSTATUS(status);
 }
 
 /* A child that sleeps until tap_reap, making no system call meanwhile. */
