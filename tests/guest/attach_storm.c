@@ -193,7 +193,7 @@ static pid_t begin_trees(void)
 
 /* What is told although DETACH had returned: of the leader and his tree, or of him alone. */
 static struct late {
-	unsigned long told, forked, others;
+	unsigned long told, forked, stayed, others;
 } late;
 
 static void look(const struct systrace_event *e, bool *member, __u64 end, bool tree)
@@ -211,6 +211,7 @@ static void look(const struct systrace_event *e, bool *member, __u64 end, bool t
 	}
 	if (after) {
 		late.told += tree ? member[e->tid] : e->tid == (__u32)leader;
+		late.stayed += member[e->tid];
 		late.others += !member[e->tid];
 	}
 }
@@ -252,6 +253,8 @@ static void test_detach(int rounds, enum systrace_detach_mode mode, const char *
 	tap_ok(!late.told, "%s: nothing more is told", what);
 	tap_ok(!late.forked, "%s: no child follows", what);
 	tap_ok(late.others, "%s: others go on", what);
+	if (mode == SYSTRACE_DETACH_TASK)
+		tap_ok(late.stayed, "%s: so does the leader's thread", what);
 	balance_check(&seen, what);
 }
 
