@@ -260,9 +260,8 @@ static pid_t begin_family(bool subreaper)
 	return pid;
 }
 
-static void end_family(struct stream *s, pid_t pid)
+static void end_family(struct stream *s)
 {
-	tap_reap(pid);
 	stream_end(s);
 	gate_close(middle_gate);
 	gate_close(orphan_gate);
@@ -271,6 +270,8 @@ static void end_family(struct stream *s, pid_t pid)
 /* Attached, and its parent has ended. Its number. */
 static pid_t make_orphan(struct stream *s, pid_t pid)
 {
+	const struct systrace_fork *fork_;
+
 	tap_ok(systrace_attach(s->st, pid, SYSTRACE_ATTACH_TREE) == 3, "three generations");
 	gate_open(middle_gate, 1);
 	tap_await_state(shared->middle, 'Z');
@@ -278,6 +279,10 @@ static pid_t make_orphan(struct stream *s, pid_t pid)
 	do
 		stream_read(s);
 	while (!stream_call(s, shared->orphan, SYSTRACE_ENTER, SYS_read, 0));
+	fork_ = (const void *)stream_find(s, shared->orphan, SYSTRACE_FORK, 0);
+	if (!fork_)
+		tap_bail("no FORK");
+	tap_await_state((pid_t)fork_->child, 'Z');	/* it counts no more */
 	return shared->orphan;
 }
 
@@ -311,7 +316,7 @@ static void test_orphan(void)
 	finish_orphan(&s, orphan_pid);
 	stream_tells(&s, pid, "the root", "TASK, DETACH asked, TASK, RETURN pause=-514, SIGNAL 9, "
 		     "EXIT 0x9");
-	end_family(&s, pid);
+	end_family(&s);
 }
 
 static void test_subreaper(void)
@@ -331,7 +336,8 @@ static void test_subreaper(void)
 	       "TASK names its new parent");
 	gate_open(orphan_gate, 1);
 	tap_await_state(orphan_pid, 'Z');
-	end_family(&s, pid);
+	tap_reap(pid);
+	end_family(&s);
 }
 
 /* --------------------------------------------------------- numbers used again --- */
