@@ -153,8 +153,11 @@ struct systrace_event {
  * has (all 6 for an unknown number), or fewer if a policy asks for fewer.
  *
  * A call that never returns (exit, a kill in mid-call) has no RETURN. One that
- * seccomp refused has no ENTER. The ABI is that of the moment: an execve may
- * be entered in one and return in another.
+ * seccomp refused, or that a debugger emulates, has no ENTER; one that user
+ * dispatch (prctl) turned into a signal has neither. A debugger, and seccomp
+ * through one, can make another call of it before: then it is that call, or -1
+ * if it is to be skipped, that is entered and that returns. The ABI is that of the
+ * moment: an execve may be entered in one and return in another.
  */
 struct systrace_enter {
 	struct systrace_event event;
@@ -164,10 +167,13 @@ struct systrace_enter {
 };
 
 /*
- * A system call returns. result is what the program gets, or for a call that
- * will be started again, the kernel's own -512 to -516. A child of fork, vfork
- * or clone begins with a RETURN of 0. After rt_sigreturn nr is -1, and result
- * is the register that the signal had interrupted.
+ * A system call returns. result is what the kernel gives: what the program gets,
+ * unless a debugger changes it after; or for a call that will be started again, the
+ * kernel's own -512 to -516; or nr, for a call that seccomp turned into a signal. A
+ * child of fork, vfork or clone begins with a RETURN of 0; that of its parent, if it
+ * waits as for vfork, comes after the child entered exit or an execve, before or after
+ * its EXIT or EXEC. After rt_sigreturn nr is -1, and result is the register that
+ * the signal had interrupted.
  */
 struct systrace_return {
 	struct systrace_event event;
