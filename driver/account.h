@@ -18,9 +18,9 @@ void systrace_account_put(struct systrace_account *account);
 
 /*
  * Charge nr pages: how many of them to the locked memory, or -ENOMEM. The limit
- * is current's, at SETUP the opener's or whom it gave the file to. A CPU that
- * comes up later is charged by the kernel, which has no limit: the user's was set
- * for the CPUs there were.
+ * is current's, at SETUP the opener's or whom it gave the file to. A CPU that comes
+ * up later is charged by who has it come up, as a rule root, who has no limit: the
+ * user's was set for the CPUs there were.
  */
 long systrace_account_charge(struct systrace_account *account, unsigned long nr);
 void systrace_account_uncharge(struct systrace_account *account, unsigned long nr,

@@ -5,11 +5,10 @@
  */
 #define _GNU_SOURCE
 #include <poll.h>
-#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tap.h"
+#include "flood.h"
 
 #define CPUS	256
 #define CALLS	10000
@@ -63,72 +62,7 @@ static int read_to_end(struct systrace *st, struct account *a)
 	return ret;
 }
 
-/* -------------------------------------------------------------- the floods --- */
-
-struct flood {
-	pid_t pid;
-	int go, done;
-};
-
-static void getppids(int n)
-{
-	while (n--)
-		syscall(SYS_getppid);
-}
-
-/* Each byte in makes CALLS calls on that CPU, and a byte out. One that is 'x' ends it. */
-static struct flood begin_flood(int cpu)
-{
-	int in[2], out[2];
-	struct flood f;
-	cpu_set_t set;
-	char c;
-
-	if (pipe(in) || pipe(out))
-		tap_bail("pipe");
-	f = (struct flood){ .go = in[1], .done = out[0], .pid = tap_fork() };
-	if (f.pid == 0) {
-		CPU_ZERO(&set);
-		CPU_SET(cpu, &set);
-		sched_setaffinity(0, sizeof(set), &set);
-		while (read(in[0], &c, 1) == 1 && c != 'x') {
-			getppids(CALLS);
-			if (write(out[1], "", 1) != 1)
-				break;
-		}
-		_exit(0);
-	}
-	close(in[0]);
-	close(out[1]);
-	return f;
-}
-
-static void start(struct flood f)
-{
-	if (write(f.go, "", 1) != 1)
-		tap_bail("write");
-}
-
-static void await(struct flood f)
-{
-	char c;
-
-	if (read(f.done, &c, 1) != 1)
-		tap_bail("read");
-}
-
-static void end_flood(struct flood f)
-{
-	int status;
-
-	if (write(f.go, "x", 1) != 1)
-		tap_bail("write");
-	close(f.go);
-	close(f.done);
-	waitpid(f.pid, &status, 0);
-	if (status)
-		tap_ok(false, "a traced program came to harm: status 0x%x", status);
-}
+/* ------------------------------------------------------------------ sessions --- */
 
 /* Nothing is recorded but getppid, and no DETACH or EXIT either. */
 static struct systrace *session(__u64 ring_bytes, pid_t pid)
@@ -223,7 +157,7 @@ static void test_stopped(void)
 	struct systrace *st = session(least, f.pid);
 	int ret;
 
-	start(f);
+	start(f, CALLS);
 	await(f);
 	end_flood(f);
 	ret = read_to_end(st, &a);
@@ -247,7 +181,7 @@ static void test_slow(void)
 		if (systrace_attach(st, f[i].pid, SYSTRACE_ATTACH_TREE) != 1)
 			tap_bail("attach");
 	for (int i = 0; i < 4; i++)
-		start(f[i]);
+		start(f[i], CALLS);
 	for (int i = 0; i < 200; i++) {
 		drain(st, &a);
 		usleep(500);
@@ -272,7 +206,7 @@ static void test_pause(bool drained)
 	struct systrace *st = session(least, f.pid);
 	struct systrace_stats stats;
 
-	start(f);
+	start(f, CALLS);
 	await(f);
 	if (drained)
 		drain(st, &a);
@@ -282,12 +216,12 @@ static void test_pause(bool drained)
 	drain(st, &a);
 	balance(st, least, &a, CALLS, name);
 	/* Nothing is made while it is paused, and again after. */
-	start(f);
+	start(f, CALLS);
 	await(f);
 	drain(st, &a);
 	balance(st, least, &a, CALLS, "while paused");
 	systrace_resume(st);
-	start(f);
+	start(f, CALLS);
 	await(f);
 	end_flood(f);
 	read_to_end(st, &a);
@@ -302,7 +236,7 @@ static void test_detach(void)
 	struct flood f = begin_flood(0);
 	struct systrace *st = session(least, f.pid);
 
-	start(f);
+	start(f, CALLS);
 	await(f);
 	systrace_detach(st, 0, SYSTRACE_DETACH_ALL);
 	tap_ok(read_to_end(st, &a) == -ECHILD && a.lost, "losses are told after DETACH");
@@ -319,7 +253,7 @@ static void test_sleep(void)
 	struct systrace *st = session(least, f.pid);
 	__u64 before;
 
-	start(f);
+	start(f, CALLS);
 	await(f);
 	drain(st, &a);
 	before = a.losses;
@@ -446,8 +380,8 @@ static void test_liar(void)
 	if (ioctl(l.fd, SYSTRACE_IOC_ATTACH, &attach) ||
 	    systrace_attach(st, g.pid, SYSTRACE_ATTACH_TREE) != 1)
 		tap_bail("attach");
-	start(f);
-	start(g);
+	start(f, CALLS);
+	start(g, CALLS);
 	for (int i = 0; i < 20000 || !poll(&done, 1, 0); i++)
 		lies(&l, i % 64 == 0);
 	await(f);
@@ -456,7 +390,7 @@ static void test_liar(void)
 	/* When it tells the truth again, all is well again. */
 	for (__u32 cpu = 0; cpu < l.header->nr_rings; cpu++)
 		set_tail(&l, cpu, head_of(&l, cpu));
-	start(f);
+	start(f, CALLS);
 	await(f);
 	tap_ok(liar_made(&l) == 6 * CALLS && head_of(&l, 0), "and after it told the truth again");
 	end_flood(f);
