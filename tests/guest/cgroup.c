@@ -311,6 +311,7 @@ static void test_moved(void)
 	tap_ok(attach_box(st) == 0 && poll(&pfd, 1, 0) == 0, "an empty cgroup is waited for");
 	tell(a, 'c');
 	tap_ok(systrace_attached(st) == 0, "who is not in it is not attached");
+	tap_await_call(a.pid, SYS_read);
 	move(a.pid, INNER, "cgroup.procs");
 	tap_ok(systrace_attached(st) == 1, "who is moved into it is attached by then");
 	tell(a, 'c');

@@ -1,208 +1,272 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * Numbers are those of the pid namespace that opened the session: 0 for a task that
- * it cannot see, never the number of another namespace.
- */
+/* ATTACH across pid namespaces: numbers are those of the session's opener, or 0. */
 #define _GNU_SOURCE
 #include <sched.h>
-#include <sys/syscall.h>
 
-#include "tap.h"
+#include "stream.h"
 
-#define RING	(1 << 20)
+#define HANDED	100	/* a descriptor that both sides have */
 
-/* A process that makes 10 calls for each byte it gets, and answers. */
-struct worker {
-	pid_t pid;
-	int ask, answer;
-};
+static struct shared {
+	pid_t orphan, outer;
+	int outer_fd;		/* the same, as a pidfd */
+	atomic_int step;
+	bool good;
+} *shared;
 
-static void work(int ask, int answer)
+static void await_step(int step)
 {
-	char c;
+	while (atomic_load(&shared->step) != step)
+		usleep(1000);
+}
 
-	while (read(ask, &c, 1) == 1) {
-		pid_t child = c == 'f' ? fork() : -1;
+/* A fork into a pid namespace of its own; flags go with it. The child dies with us. */
+static pid_t fork_into_namespace(unsigned long flags)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD | flags, 0, 0, 0, 0);
 
-		for (int i = 0; i < 10; i++)
-			syscall(SYS_getppid);
-		if (child == 0)
-			_exit(getpid() == 1 ? 1 : 0);
-		if (c == 'u' && unshare(CLONE_NEWPID))
-			_exit(2);
-		if (child > 0)
-			waitpid(child, NULL, 0);
-		if (write(answer, &child, sizeof(child)) != sizeof(child))
-			break;
+	if (pid < 0)
+		tap_bail("clone");
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* Our number in the first namespace, whose /proc this is. */
+static pid_t outer_number(void)
+{
+	char text[16] = "";
+
+	if (readlink("/proc/self", text, sizeof(text) - 1) < 0)
+		tap_bail("/proc/self");
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+/* ------------------------------------------------------------- from outside --- */
+
+static void orphan(struct gate g)
+{
+	char text[16];
+
+	shared->orphan = outer_number();
+	gate_pass(g);
+	if (syscall(SYS_fork) == 0) {
+		syscall(SYS_readlink, "/proc/self", text, sizeof(text));
+		syscall(SYS_exit_group, 0);
 	}
+	gate_pass(g);
 	_exit(0);
 }
 
-static struct worker begin_worker(void)
+/* Number 1 of its namespace, with a child whose parent, number 2, has ended. */
+static pid_t namespace_with_orphan(struct gate g)
 {
-	int ask[2], answer[2];
-	struct worker w;
+	pid_t pid = fork_into_namespace(0);
 
-	if (pipe(ask) || pipe(answer))
-		tap_bail("pipe");
-	w = (struct worker){ .pid = tap_fork(), .ask = ask[1], .answer = answer[0] };
-	if (w.pid == 0)
-		work(ask[0], answer[1]);
-	return w;
-}
+	if (pid == 0) {
+		pid_t parent = fork();
 
-/* The child's number, as the worker's namespace has it. */
-static pid_t tell(struct worker w, char what)
-{
-	pid_t child;
-
-	if (write(w.ask, &what, 1) != 1 || read(w.answer, &child, sizeof(child)) != sizeof(child))
-		tap_bail("a worker is gone");
-	return child;
-}
-
-/* What the stream has since the last look. */
-struct found {
-	__u32 tids[8];		/* of ENTERs, each once, in the order of the first */
-	unsigned nr;
-	__u32 child, child_tgid;	/* of the last FORK */
-	struct systrace_task task;	/* the last TASK */
-};
-
-static void add_tid(struct found *f, __u32 tid)
-{
-	for (unsigned i = 0; i < f->nr; i++)
-		if (f->tids[i] == tid)
-			return;
-	if (f->nr < COUNT(f->tids))
-		f->tids[f->nr++] = tid;
-}
-
-static struct found find(struct systrace *st)
-{
-	struct found f = { .task.tgid = ~0U };
-	const struct systrace_event *e;
-
-	while ((e = systrace_next(st))) {
-		const struct systrace_fork *fork = (const void *)e;
-
-		if (e->type == SYSTRACE_ENTER)
-			add_tid(&f, e->tid);
-		if (e->type == SYSTRACE_TASK)
-			f.task = *(const struct systrace_task *)(const void *)e;
-		if (e->type == SYSTRACE_FORK) {
-			f.child = fork->child;
-			f.child_tgid = fork->tgid;
+		if (parent == 0) {
+			if (fork() == 0)
+				orphan(g);
+			while (!shared->orphan)
+				usleep(1000);
+			_exit(0);
 		}
+		waitpid(parent, NULL, 0);
+		for (;;)
+			pause();
 	}
-	systrace_release(st);
-	return f;
+	tap_await_call(pid, SYS_pause);
+	tap_await_call(shared->orphan, SYS_read);
+	return pid;
 }
 
-/* ------------------------------------------------------------------- tests --- */
-
-static struct systrace *session(void)
+static void test_outside(void)
 {
-	return tap_session((struct systrace_options){ .ring_bytes = RING });
+	struct gate g = gate_new();
+	struct stream s = stream_begin();
+	pid_t pid = namespace_with_orphan(g), child;
+	const struct systrace_fork *fork_;
+	const struct systrace_task *task;
+
+	tap_ok(systrace_attach(s.st, pid, SYSTRACE_ATTACH_TREE) == 2,
+	       "a namespace's first process, and an orphan that came to it");
+	stream_read(&s);
+	task = (const void *)stream_find(&s, shared->orphan, SYSTRACE_TASK, 0);
+	tap_ok(task && task->tgid == (__u32)shared->orphan && task->ppid == (__u32)pid,
+	       "TASK has outer numbers");
+	gate_open(g, 1);
+	do
+		stream_read(&s);
+	while (!(fork_ = (const void *)stream_find(&s, shared->orphan, SYSTRACE_FORK, 0)));
+	child = (pid_t)fork_->child;
+	tap_ok(fork_->tgid == (__u32)child, "FORK has them, too");
+	tap_await_state(child, 'Z');
+	tap_await_call(shared->orphan, SYS_read);
+	tap_ok(systrace_detach(s.st, pid, SYSTRACE_DETACH_TREE) == 2, "both are detached");
+	stream_read(&s);
+	stream_tells(&s, shared->orphan, "the orphan", "TASK, RETURN read=1, ENTER fork, FORK %d, "
+		     "RETURN fork=4, ENTER read, DETACH asked", child);
+	stream_tells(&s, child, "its child", "RETURN fork=0, ENTER readlink, RETURN readlink=%d, "
+		     "ENTER exit_group, EXIT 0x0", snprintf(NULL, 0, "%d", child));
+	stream_tells(&s, pid, "the first process", "TASK, DETACH asked");
+	stream_end(&s);
+	tap_reap(pid);
+	gate_close(g);
 }
 
-/* By numbers of our own namespace; its processes are 1, us, 2 ... */
-static void test_own_numbers(pid_t outside)
+/* -------------------------------------------------------------- from inside --- */
+
+static void test_inside(void)
 {
-	struct systrace *st = session();
-	struct worker w = begin_worker();
-	struct found f;
-	pid_t child;
+	struct gate g = gate_new();
+	struct stream s = stream_begin();
+	const struct systrace_task *task;
+	const struct systrace_fork *fork_;
+	pid_t pid = tap_fork();
 
-	tap_ok(getpid() == 1 && w.pid == 2, "we are process 1 of a pid namespace");
-	tap_ok(systrace_attach(st, outside, SYSTRACE_ATTACH_TREE) == -ESRCH,
-	       "the number of a task outside means nothing in it");
-	tap_ok(systrace_attach(st, w.pid, SYSTRACE_ATTACH_TREE) == 1, "one of its own does");
-	f = find(st);
-	tap_ok(f.task.event.tid == 2 && f.task.tgid == 2 && f.task.ppid == 1,
-	       "TASK has the namespace's numbers");
-	child = tell(w, 'f');
-	f = find(st);
-	tap_ok(f.child == (__u32)child && f.child_tgid == f.child && f.child < 10,
-	       "and so has FORK");
-	tap_ok(f.nr == 2 && f.tids[0] == 2 && f.tids[1] == f.child, "and all that follows");
-
-	/* What the worker forks from now on is process 1 of a namespace within. */
-	tell(w, 'u');
-	find(st);
-	child = tell(w, 'f');
-	f = find(st);
-	tap_ok(child > 1 && f.child == (__u32)child && f.nr == 2 && f.tids[1] == f.child,
-	       "process 1 of a namespace within has our number");
-	tap_reap(w.pid);
-	systrace_close(st);
+	if (pid == 0) {
+		gate_pass(g);
+		if (syscall(SYS_fork) == 0)
+			syscall(SYS_exit_group, 3);
+		_exit(0);
+	}
+	tap_ok(systrace_attach(s.st, shared->outer, SYSTRACE_ATTACH_TASK) == -ESRCH,
+	       "inside, an outer number is nobody's");
+	tap_ok(pid == 2 && systrace_attach(s.st, 2, SYSTRACE_ATTACH_TREE) == 1, "an inner one is");
+	gate_open(g, 1);
+	stream_read_all(&s);
+	task = (const void *)stream_find(&s, 2, SYSTRACE_TASK, 0);
+	fork_ = (const void *)stream_find(&s, 2, SYSTRACE_FORK, 0);
+	tap_ok(task && task->tgid == 2 && task->ppid == 1, "TASK has inner numbers");
+	tap_ok(fork_ && fork_->child == 3 && fork_->tgid == 3, "FORK has them, too");
+	tap_ok(stream_count(&s, 3, SYSTRACE_EXIT) == 1 && stream_count(&s, 2, SYSTRACE_EXIT) == 1,
+	       "and so has all that follows");
+	stream_end(&s);
+	gate_close(g);
 }
 
-static void test_parent_outside(void)
+/* Whom we cannot see can only come by a descriptor. */
+static void test_unseen(void)
 {
-	struct systrace *st = session();
-	struct found f;
+	struct stream s = stream_begin();
+	const struct systrace_task *task;
 
-	if (systrace_attach(st, 1, SYSTRACE_ATTACH_TASK) != 1)
-		tap_bail("attach");
-	f = find(st);
-	tap_ok(f.task.event.tid == 1 && f.task.ppid == 0, "a parent outside is 0");
-	systrace_close(st);
-}
-
-/* One that we cannot see can only come by a descriptor. */
-static void test_outside(struct worker outside, int pidfd)
-{
-	struct systrace *st = session();
-	struct found f;
-
-	tap_ok(systrace_attach_pidfd(st, pidfd, SYSTRACE_ATTACH_TREE) == 1,
+	if (systrace_attach(s.st, 1, SYSTRACE_ATTACH_TASK) != 1)
+		tap_bail("ATTACH");
+	stream_read(&s);
+	task = (const void *)stream_find(&s, 1, SYSTRACE_TASK, 0);
+	tap_ok(task && task->ppid == 0, "a parent outside is 0");
+	tap_ok(systrace_attach_pidfd(s.st, shared->outer_fd, SYSTRACE_ATTACH_TASK) == 1,
 	       "a task outside, by its pidfd");
-	f = find(st);
-	tap_ok(f.task.event.tid == 0 && f.task.tgid == 0 && f.task.ppid == 0, "is 0");
-	tell(outside, 'f');
-	f = find(st);
-	tap_ok(f.child == 0 && f.child_tgid == 0 && f.nr == 1 && f.tids[0] == 0,
-	       "and so is its child");
-	tap_ok(systrace_detach_pidfd(st, pidfd, SYSTRACE_DETACH_TREE) == 1, "it can be detached");
-	systrace_close(st);
+	stream_read(&s);
+	task = (const void *)stream_find(&s, 0, SYSTRACE_TASK, 0);
+	tap_ok(task && task->tgid == 0 && task->ppid == 0, "is 0");
+	tap_ok(systrace_detach_pidfd(s.st, shared->outer_fd, SYSTRACE_DETACH_TASK) == 1,
+	       "and can be detached by it");
+	stream_end(&s);
 }
 
-/* Our status goes on with the numbers of the tests. */
-static void inside(struct systrace *st, struct worker outside, int pidfd)
+static void test_deeper(void)
 {
-	struct systrace_attach_args args = { .size = sizeof(args), .pid = outside.pid };
+	struct gate g = gate_new();
+	struct stream s = stream_begin();
+	pid_t pid = fork_into_namespace(0);
 
-	alarm(100);
-	test_own_numbers(outside.pid);
-	test_parent_outside();
-	test_outside(outside, pidfd);
-	tap_ok(ioctl(systrace_fd(st), SYSTRACE_IOC_ATTACH, &args) == 0,
-	       "in a session opened outside, numbers are those outside");
-	_exit(tap_failed ? 255 : tap_number);
+	if (pid == 0) {
+		gate_pass(g);
+		syscall(SYS_getpid);
+		_exit(0);
+	}
+	if (systrace_attach(s.st, pid, SYSTRACE_ATTACH_TREE) != 1)
+		tap_bail("ATTACH");
+	gate_open(g, 1);
+	stream_read_all(&s);
+	tap_ok(stream_call(&s, pid, SYSTRACE_RETURN, SYS_getpid, 0) &&
+	       ((const struct systrace_return *)(const void *)
+		stream_call(&s, pid, SYSTRACE_RETURN, SYS_getpid, 0))->result == 1,
+	       "what is 1 in its own namespace has our number");
+	stream_end(&s);
+	gate_close(g);
 }
 
-int main(void)
+static void run_inside(void (*test)(void))
 {
-	struct worker outside = begin_worker();
-	struct systrace *st = session();
-	int status, pidfd = (int)syscall(SYS_pidfd_open, outside.pid, 0);
-	struct found f;
 	pid_t pid;
 
-	if (pidfd < 0 || unshare(CLONE_NEWPID))
-		tap_bail("no pid namespaces");
+	shared->outer = getpid();
+	shared->outer_fd = (int)syscall(SYS_pidfd_open, shared->outer, 0);
+	pid = fork_into_namespace(0);
+	if (pid == 0) {
+		test();
+		tap_leave();
+	}
+	tap_join(pid);
+	close(shared->outer_fd);
+}
+
+/* ----------------------------------------------- a session of inside, outside --- */
+
+static void open_and_read(void)
+{
+	struct stream s = stream_begin();
+	unsigned others = 0;
+
+	if (dup2(systrace_fd(s.st), HANDED) < 0)
+		tap_bail("dup2");
+	atomic_store(&shared->step, 1);
+	await_step(2);
+	stream_read_all(&s);
+	for (size_t i = 0; i < s.nr; i++)
+		others += s.events[i]->tid != 0;
+	shared->good = !others && stream_count(&s, 0, SYSTRACE_EXEC) == 1 &&
+		       stream_count(&s, 0, SYSTRACE_EXIT) == 1;
+	_exit(0);
+}
+
+static int attach_by(__u32 mode, pid_t pid)
+{
+	struct systrace_attach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
+
+	return ioctl(HANDED, SYSTRACE_IOC_ATTACH, &args);
+}
+
+static void test_handed(void)
+{
+	pid_t pid, reader = fork_into_namespace(CLONE_FILES);
+	int status;
+
+	if (reader == 0)
+		open_and_read();
+	await_step(1);
+	tap_errno(attach_by(SYSTRACE_ATTACH_TASK, getpid()), ESRCH,
+		  "a session from inside, an outer number");
 	pid = tap_fork();
-	if (pid == 0)
-		inside(st, outside, pidfd);
+	if (pid == 0) {
+		if (attach_by(SYSTRACE_ATTACH_EXEC, 0) == 0)
+			execl("/proc/self/exe", "namespace", "quit", NULL);
+		_exit(1);
+	}
 	waitpid(pid, &status, 0);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) == 255)
-		tap_bail("the part inside failed");
-	tap_number = WEXITSTATUS(status);
-	f = find(st);
-	tap_ok(f.task.tgid == (__u32)outside.pid && f.task.ppid == (__u32)getpid(),
-	       "whoever calls ATTACH");
-	tap_reap(outside.pid);
-	systrace_close(st);
+	tap_ok(status == 0, "an outer task attaches itself to it");
+	atomic_store(&shared->step, 2);
+	waitpid(reader, &status, 0);
+	tap_ok(status == 0 && shared->good, "its reader sees a task that has no number");
+	close(HANDED);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && !strcmp(argv[1], "quit"))
+		return 0;
+	tap_patience(120);
+	shared = stream_shared(sizeof(*shared));
+	stream_keep_probes();
+	test_outside();
+	run_inside(test_inside);
+	run_inside(test_unseen);
+	run_inside(test_deeper);
+	test_handed();
 	return tap_end();
 }
