@@ -1,20 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * ptrace_may_access and the LSM hooks behind it are not for modules, so this is
- * a rule of our own, stricter than theirs where it can be:
+ * a rule of our own, stricter than theirs where it can be. It is asked of the
+ * session's opener, as he was when he opened it, and of the caller; both must be
+ * allowed, and both in the same way:
  *
- *	target				  needs, of the opener and of the caller
- *	same user, same user namespace,
- *	  dumpable, no capability that
- *	  they lack			  nothing more
- *	any other			  CAP_SYS_PTRACE in the target's user
- *					  namespace and in that of its memory, or
- *					  CAP_PERFMON in the initial one
- *	all in a cgroup, now and later	  the same, in the initial user namespace
- *	kernel thread			  not possible: EINVAL, by the caller of this
+ *	target					as its user	by capability
+ *	same three uids and gids, same user
+ *	  namespace, dumpable, permitted
+ *	  capabilities that they have, too	yes		yes
+ *	another uid or gid			no		yes
+ *	another user namespace			no		yes
+ *	not dumpable (prctl; has changed its
+ *	  user; its program is not readable)	no		yes
+ *	permitted capabilities that they lack	no		yes
+ *	all in a cgroup, now and later		no		yes, in the initial user namespace
+ *	kernel thread				EINVAL, by the caller of this
  *
- * The first kind ends when the task executes a program that makes it any other,
- * the second when one leads out of that namespace.
+ * "By capability", in effect, not only permitted:
+ *
+ *	they have				may trace
+ *	CAP_SYS_PTRACE or CAP_PERFMON in the
+ *	  initial user namespace		everything
+ *	CAP_SYS_PTRACE in another, also as who
+ *	  made it, seen from outside		what is in it, or nested in it, with
+ *						its memory: from its first exec there on
+ *	CAP_PERFMON in another			nothing more
+ *	any of them for one, not for the other	nothing more
+ *
+ * When a traced task executes a program, only the opener is asked again:
+ *
+ *	attached				goes on, unless the program is
+ *	by a capability everywhere		(nothing ends it)
+ *	by one in a user namespace		out of it, or not readable in it
+ *	as its user				what he may not trace as its user, nor as
+ *						who made its user namespace: so not if it
+ *						is set-uid, set-gid or gives capabilities,
+ *						but if no_new_privs has it give none
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -100,13 +122,23 @@ int systrace_may_watch(struct systrace_session *session)
 	return both_capable(session, &init_user_ns) ? 0 : -EPERM;
 }
 
+/* Did cred make ns, or one that ns is in? That is CAP_SYS_PTRACE there, see cap_capable. */
+static bool made(const struct cred *cred, struct user_namespace *ns)
+{
+	while (ns->level > cred->user_ns->level + 1)
+		ns = ns->parent;
+	return ns->parent == cred->user_ns && uid_eq(ns->owner, cred->euid);
+}
+
+/* Without capable(), which preemption off does not allow (LSMs, audit). */
 bool systrace_may_keep(struct systrace_session *session, struct user_namespace *privileged)
 {
-	const struct cred *cred = current_cred();
+	const struct cred *opener = session->file->f_cred, *cred = current_cred();
+	struct user_namespace *ns = current->mm->user_ns;
 
-	if (privileged && is_within(cred->user_ns, privileged) &&
-	    is_within(current->mm->user_ns, privileged))
+	if (privileged && is_within(cred->user_ns, privileged) && is_within(ns, privileged))
 		return true;
-	return __get_dumpable(current->mm->flags) == SUID_DUMP_USER &&
-	       same_user(session->file->f_cred, cred);
+	if (made(opener, cred->user_ns) && made(opener, ns))
+		return true;
+	return __get_dumpable(current->mm->flags) == SUID_DUMP_USER && same_user(opener, cred);
 }
