@@ -14,7 +14,7 @@
  *	not dumpable (prctl; has changed its
  *	  user; its program is not readable)	no		yes
  *	permitted capabilities that they lack	no		yes
- *	all in a cgroup, now and later		no		yes, in the initial user namespace
+ *	all in a cgroup, now and later		no		everywhere only
  *	kernel thread				EINVAL, by the caller of this
  *
  * "By capability", in effect, not only permitted:

@@ -151,6 +151,12 @@ static void others_new_run(void)
 	run("/proc/self/exe");
 }
 
+static void inside_perfmon(void)
+{
+	enter();
+	capable_perfmon();
+}
+
 static void inside_user(void)
 {
 	enter();
@@ -241,6 +247,8 @@ static const struct row {
 	{ "inside, as its root, of its root's", enter, enter, inside_root_run, 0 },
 	{ "inside, as its root, of root's outside", enter, enter, who_root, EPERM },
 	{ "inside, as its root, of a user's outside", enter, enter, who_user, EPERM },
+	{ "inside, the opener with CAP_PERFMON", inside_perfmon, enter, inside_other_run, EPERM },
+	{ "inside, the caller with CAP_PERFMON", enter, inside_perfmon, inside_other_run, EPERM },
 	{ "opener outside, caller inside as its root", who_user, enter, inside_user_run, 0 },
 	{ "opener of no right there, caller its root", who_other, enter, inside_user_run, EPERM },
 };
