@@ -316,7 +316,7 @@ int systrace_attach(struct systrace_session *session, const struct systrace_atta
 /* Its session may trace every task there is, so that nothing needs to be checked. */
 static int attach_here(struct systrace_session *session, struct task_struct *task, u32 epoch)
 {
-	struct systrace_attachment *a = systrace_pool_take();
+	struct systrace_attachment *a = systrace_pool_take(true);
 	int err;
 
 	if (!a)

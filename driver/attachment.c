@@ -271,7 +271,7 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 		systrace_record_fork(parent, child, clone_flags);
 		return;
 	}
-	a = systrace_pool_take();
+	a = systrace_pool_take(parent->privileged == &init_user_ns);
 	if (a) {
 		systrace_attachment_set(a, session, child);
 		a->stage = SYSTRACE_LIVE;

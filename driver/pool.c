@@ -9,8 +9,9 @@
 #include "attachment.h"
 #include "pool.h"
 
-#define POOL_FULL	128	/* forks on one CPU before a worker gets to run */
-#define POOL_LOW	64
+#define POOL_FULL	192	/* forks on one CPU before a worker gets to run */
+#define POOL_LOW	128
+#define POOL_KEPT	64	/* for privileged sessions, whatever others take */
 
 /* Added to by anybody, taken from by its CPU alone. */
 struct pool {
@@ -70,11 +71,13 @@ static void refill_irq(struct irq_work *irq)
 
 static DEFINE_IRQ_WORK(refill_irq_work, refill_irq);
 
-struct systrace_attachment *systrace_pool_take(void)
+struct systrace_attachment *systrace_pool_take(bool privileged)
 {
 	struct pool *pool = this_cpu_ptr(&pools);
-	struct llist_node *first = llist_del_first(&pool->ready);
+	struct llist_node *first = NULL;
 
+	if (privileged || atomic_read(&pool->count) > POOL_KEPT)
+		first = llist_del_first(&pool->ready);
 	if (!first || atomic_dec_return(&pool->count) < POOL_LOW)
 		irq_work_queue(&refill_irq_work);
 	if (!first)

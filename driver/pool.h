@@ -6,6 +6,8 @@
 #ifndef SYSTRACE_POOL_H
 #define SYSTRACE_POOL_H
 
+#include <linux/types.h>
+
 struct systrace_attachment;
 
 int systrace_pool_init(void);
@@ -18,7 +20,10 @@ void systrace_pool_free(struct systrace_attachment *a);
 /* Fill the pools of all CPUs. -ENOMEM if not all could be filled. Sleeps. */
 int systrace_pool_fill(void);
 
-/* From this CPU's pool, with preemption off. NULL if it is empty. */
-struct systrace_attachment *systrace_pool_take(void);
+/*
+ * From this CPU's pool, with preemption off. NULL if it is empty; or almost, and not
+ * privileged: who attaches his tasks to many sessions must not hide them from root's.
+ */
+struct systrace_attachment *systrace_pool_take(bool privileged);
 
 #endif
