@@ -100,4 +100,29 @@ TAP void who_program(const char *path, uid_t owner, gid_t group, mode_t mode)
 	close(to);
 }
 
+/* A part of the test by somebody else, in a child; the numbers go on. */
+TAP void who_runs(void (*become)(void), void (*part)(void))
+{
+	int result[2] = { 0 }, ends[2], status;
+	pid_t pid;
+
+	if (pipe(ends))
+		tap_bail("pipe");
+	pid = tap_fork();
+	if (pid == 0) {
+		become();
+		part();
+		result[0] = tap_number;
+		result[1] = tap_failed;
+		_exit(write(ends[1], result, sizeof(result)) != sizeof(result));
+	}
+	close(ends[1]);
+	if (waitpid(pid, &status, 0) != pid || status ||
+	    read(ends[0], result, sizeof(result)) != sizeof(result))
+		tap_bail("the part of it in a child ended with status 0x%x", status);
+	close(ends[0]);
+	tap_number = result[0];
+	tap_failed = result[1];
+}
+
 #endif
