@@ -126,8 +126,10 @@ static void test_users(void)
 	close(fds[0]);
 	tap_ok(gets(who_user, 0, 9) == 1, "a user who has one of two elsewhere gets one");
 	tap_ok(gets(who_other, 0, 9) == 2, "another gets two meanwhile");
-	allow(kib);
+	allow(kib / 2);
 	tap_ok(gets(who_user, 0, 9) == 0, "less than is in use: none");
+	allow(kib);
+	tap_ok(gets(who_user, 0, 9) == 0, "as much as is in use: none");
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tap_ok(gets(who_user, 0, 9) == 1, "after its end: one");
