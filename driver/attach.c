@@ -198,9 +198,9 @@ static int attach_join(struct systrace_walk *walk, struct task_struct *t)
 
 	if (err == -EEXIST)
 		upgrade(walk, t);
-	if (err == -EPERM)
-		walk->refused++;
-	return err == -EEXIST || err == -EPERM || err == -ESRCH ? 0 : err;
+	if (err == -EPERM || err == -EUSERS)
+		walk->refused = err;
+	return err == -EEXIST || err == -ESRCH || err == walk->refused ? 0 : err;
 }
 
 static int attach_all(struct systrace_walk *walk)
@@ -232,7 +232,7 @@ static int attach_root(struct systrace_walk *walk, struct task_struct *root, u32
 	if (err || walk->joins)
 		return err;
 	if (walk->refused)
-		return -EPERM;
+		return walk->refused;
 	return READ_ONCE(root->flags) & PF_EXITING ? -ESRCH : -EEXIST;
 }
 
@@ -335,11 +335,17 @@ static int attach_here(struct systrace_session *session, struct task_struct *tas
 
 bool systrace_attach_member(struct systrace_session *session, struct task_struct *task, u32 epoch)
 {
+	unsigned long flags;
 	int err;
 
 	if (READ_ONCE(task->flags) & (PF_EXITING | SYSTRACE_PF_WORKER))
 		return true;
 	err = attach_here(session, task, epoch);
+	if (err == -EUSERS) {
+		raw_spin_lock_irqsave(&session->lock, flags);
+		session->uncovered++;
+		raw_spin_unlock_irqrestore(&session->lock, flags);
+	}
 	return err != -ENOMEM && err != -EAGAIN;
 }
 

@@ -77,19 +77,43 @@ void systrace_attachment_free_rcu(struct systrace_attachment *a)
 	call_rcu(&a->rcu, put_rcu);
 }
 
-static void link(struct systrace_attachment *a)
+static unsigned int count(struct systrace_bucket *bucket, struct task_struct *task)
+{
+	struct systrace_attachment *a;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&bucket->lock);
+	hlist_for_each_entry(a, &bucket->head, hash_node)
+		n += a->task == task;
+	return n;
+}
+
+/* Unless so many sessions have the task. */
+static int link_below(struct systrace_attachment *a, unsigned int limit)
 {
 	struct systrace_session *session = a->session;
 	struct systrace_bucket *bucket = systrace_bucket(a->task);
+	bool room;
 
 	lockdep_assert_held(&session->lock);
 	raw_spin_lock(&bucket->lock);
-	hlist_add_head_rcu(&a->hash_node, &bucket->head);
+	room = count(bucket, a->task) < limit;
+	if (room)
+		hlist_add_head_rcu(&a->hash_node, &bucket->head);
 	raw_spin_unlock(&bucket->lock);
+	if (!room)
+		return -EUSERS;
 	list_add_tail_rcu(&a->session_node, &session->attachments);
 	WRITE_ONCE(session->attached, session->attached + 1);
 	WRITE_ONCE(session->header->attached, session->attached);
 	session->attached_max = max(session->attached_max, session->attached);
+	return 0;
+}
+
+/* The last places are for those whom nobody should hide from. */
+static unsigned int limit(struct systrace_attachment *a)
+{
+	return a->privileged == &init_user_ns ? 2 * SYSTRACE_SESSIONS_MAX : SYSTRACE_SESSIONS_MAX;
 }
 
 static bool claim(struct systrace_attachment *a)
@@ -192,7 +216,7 @@ int systrace_attachment_insert(struct systrace_attachment *a)
 	else if (systrace_attachment_find(session, a->task))
 		err = -EEXIST;
 	else
-		link(a);
+		err = link_below(a, limit(a));
 	raw_spin_unlock_irqrestore(&session->lock, flags);
 	/*
 	 * Pairs with the barrier at the start of the exec and the exit probe: either
@@ -253,8 +277,8 @@ static bool inherit_locked(struct systrace_attachment *parent, struct task_struc
 		return false;
 	}
 	a->leaving = parent->leaving == SYSTRACE_LEAVING_TREE ? parent->leaving : 0;
-	link(a);
-	return true;
+	/* No limit: it has no more sessions than its parent, but for who found it first. */
+	return link_below(a, UINT_MAX) == 0;
 }
 
 void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,

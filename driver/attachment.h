@@ -21,6 +21,11 @@
 
 #include "session.h"
 
+/*
+ * A probe looks at all sessions that have its task, with preemption off: so they are so
+ * many, and as many again that are privileged everywhere.
+ */
+#define SYSTRACE_SESSIONS_MAX	128
 #define SYSTRACE_HASH_BITS	14	/* chains stay short up to tens of thousands of tasks */
 
 /* An attachment by ATTACH_EXEC that waits for its execve: the call it was entered with. */
@@ -98,8 +103,8 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 			     struct task_struct *task);
 
 /*
- * Insert what ATTACH made, as NEW. -EEXIST if the task is attached already,
- * -ENODEV if the session is closing: then it is still the caller's. Else only
+ * Insert what ATTACH made, as NEW. -EEXIST if the task is attached already, -EUSERS if
+ * too many sessions have it, -ENODEV if the session is closing: then it is still the caller's. Else only
  * until the end of the caller's RCU section, but for who claims it.
  */
 int systrace_attachment_insert(struct systrace_attachment *a);

@@ -36,7 +36,7 @@ struct systrace_walk {
 	int (*join)(struct systrace_walk *walk, struct task_struct *t);
 	char *path;			/* for join: a page for the exe's path, or NULL */
 	unsigned int joins;
-	unsigned int refused;
+	int refused;			/* why one was passed over, or 0 */
 	unsigned int left;		/* after an error: found by the last pass, not joined */
 	/* --- */
 	unsigned int found;		/* by this pass, also those that batch has no room for */

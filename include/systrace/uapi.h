@@ -465,7 +465,7 @@ struct systrace_policy {
 
 /*
  * ATTACH: follow tasks. Both the opener of the session and the caller must be
- * allowed to: with CAP_SYS_PTRACE over the task's user namespace (or
+ * allowed to, and in the same way: with CAP_SYS_PTRACE over the task's user namespace (or
  * CAP_PERFMON in the first one), or as the same user, if the task is dumpable
  * and has no capability that they lack.
  *	EBADFD	before SETUP
@@ -477,6 +477,8 @@ struct systrace_policy {
  *	EBADF	fd is not open, or no pidfd, or no directory of cgroup v2
  *	ENOENT	that cgroup is being removed
  *	EEXIST	all that is named is attached to this session already
+ *	EUSERS	128 sessions have the task; 256 if the opener may trace all tasks. One in
+ *		a tree is passed over like one that may not be traced.
  *	ENOMEM	no memory
  * In a tree, descendants that may not be traced are passed over. Each task
  * attached gets a TASK record now; after that, one attached with EXEC has no

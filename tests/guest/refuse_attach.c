@@ -6,7 +6,7 @@
 #define _GNU_SOURCE
 #include <limits.h>
 
-#include "tap.h"
+#include "who.h"
 
 #define RING	65536
 
@@ -145,6 +145,50 @@ static void test_twice(int fd)
 	tap_reap(two);
 }
 
+/* So many sessions of a user have a task, and as many more of who may trace all. */
+static void fill(pid_t pid, unsigned limit, const char *whose)
+{
+	unsigned n = 0;
+	int fd = session();
+
+	while (attach(fd, SYSTRACE_ATTACH_TASK, pid) == 1 && n < 2 * limit) {
+		n++;
+		fd = tap_open(O_RDWR);
+		tap_setup(fd, 4096);
+	}
+	tap_ok(errno == EUSERS && n == limit, "%s: EUSERS after %u", whose, n);
+	refuses(attach, fd, SYSTRACE_ATTACH_TREE, pid, EUSERS, "ATTACH TREE, too");
+}
+
+static void test_many(void)
+{
+	pid_t pid, task = tap_fork();
+	int done[2];
+
+	if (task == 0) {
+		who_user();
+		for (;;)
+			pause();
+	}
+	tap_await_call(task, SYS_pause);
+	if (pipe(done))
+		tap_bail("pipe");
+	who_admit();
+	pid = tap_fork();
+	if (pid == 0) {
+		who_user();
+		fill(task, 128, "sessions of a user");
+		if (write(done[1], &tap_number, sizeof(tap_number)) > 0)
+			for (;;)
+				pause();
+	}
+	if (read(done[0], &tap_number, sizeof(tap_number)) != sizeof(tap_number))
+		tap_bail("no sessions of a user");
+	fill(task, 128, "and of root");
+	tap_reap(pid);
+	tap_reap(task);
+}
+
 int main(void)
 {
 	int fd = session();
@@ -153,6 +197,7 @@ int main(void)
 	test_arguments(fd);
 	test_no_task(fd);
 	test_twice(fd);
+	test_many();
 	close(fd);
 	return tap_end();
 }
