@@ -12,11 +12,11 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 
+#include "memory.h"
+#include "module.h"
 #include "tap.h"
 
-#define MODULE	"systrace.ko"
 #define KMEMLEAK "/sys/kernel/debug/kmemleak"
 #define RING	(4 << 20)
 #define SMALL	(64 << 10)	/* 1000 of them are more than a user may lock */
@@ -37,34 +37,9 @@ static bool must(bool good, const char *what)
 
 /* -------------------------------------------------------------- the module --- */
 
-static long unload(void)
-{
-	return syscall(SYS_delete_module, "systrace", O_NONBLOCK);
-}
-
-static long load(void)
-{
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	long ret = fd < 0 ? -1 : syscall(SYS_finit_module, fd, "", 0);
-
-	close(fd);
-	return ret;
-}
-
 static bool is_busy(void)
 {
-	return unload() == -1 && errno == EWOULDBLOCK;
-}
-
-static long references(void)
-{
-	FILE *file = fopen("/sys/module/systrace/refcnt", "r");
-	long n = -1;
-
-	if (!file || fscanf(file, "%ld", &n) != 1)
-		tap_bail("refcnt");
-	fclose(file);
-	return n;
+	return module_unload() == -1 && errno == EWOULDBLOCK;
 }
 
 /* -------------------------------------------------------- a session's usual --- */
@@ -245,9 +220,9 @@ static bool unload_and_load(void)
 	systrace_close(small);
 	good &= must(is_busy(), "after one of two is closed, it cannot be unloaded");
 	systrace_close(st);
-	good &= must(unload() == 0, "after close it can be unloaded");
+	good &= must(module_unload() == 0, "after close it can be unloaded");
 	good &= must(access(SYSTRACE_DEVICE, F_OK) == -1, "and its device is gone");
-	if (load())
+	if (module_load())
 		tap_bail("cannot load " MODULE);
 	good &= mapping_holds();
 	return good & end_work(work);
@@ -291,13 +266,13 @@ static bool kill_in_the_middle(int round)
 	kill_reader(reader, round);
 	waitpid(reader, &status, 0);
 	good = must(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "the reader is killed");
-	while (references())	/* until PATIENCE ends */
+	while (module_references())	/* until PATIENCE ends */
 		usleep(1000);
 	st = tap_session((struct systrace_options){ .ring_bytes = RING });
 	good &= trace_tree(st);
 	systrace_close(st);
 	if (round % 2)
-		good &= must(unload() == 0 && load() == 0, "it can be unloaded and loaded");
+		good &= must(module_unload() == 0 && module_load() == 0, "it can be unloaded and loaded");
 	return good & end_work(work);
 }
 
@@ -344,56 +319,6 @@ static bool module_round(int round)
 
 /* ------------------------------------------------------------------ memory --- */
 
-struct memory {
-	long free, vmaps;
-};
-
-static long count_lines(const char *path, const char *with)
-{
-	FILE *file = fopen(path, "r");
-	char line[512];
-	long n = 0;
-
-	if (!file)
-		tap_bail("%s", path);
-	while (fgets(line, sizeof(line), file))
-		n += strstr(line, with) != NULL;
-	fclose(file);
-	return n;
-}
-
-static long read_free(void)
-{
-	FILE *file = fopen("/proc/meminfo", "r");
-	char line[128];
-	long kib = -1;
-
-	if (!file)
-		tap_bail("meminfo");
-	while (kib < 0 && fgets(line, sizeof(line), file))
-		sscanf(line, "MemFree: %ld", &kib);
-	fclose(file);
-	return kib;
-}
-
-/* The most that is free in a while: workers and RCU still give back. */
-static struct memory measure(void)
-{
-	struct memory m = { 0 };
-
-	for (int i = 0; i < 8; i++) {
-		long now;
-
-		tap_put("/proc/sys/vm/drop_caches", "3");
-		usleep(250000);
-		now = read_free();
-		if (now > m.free)
-			m.free = now;
-	}
-	m.vmaps = count_lines("/proc/vmallocinfo", " vmap");
-	return m;
-}
-
 static void test_rounds(bool (*round)(int), int rounds, const char *name)
 {
 	struct memory before, after;
@@ -402,17 +327,15 @@ static void test_rounds(bool (*round)(int), int rounds, const char *name)
 
 	for (i = 0; i < 4 && good; i++)	/* caches and tables grow only now */
 		good = round(i);
-	before = measure();
+	before = memory_measure();
 	for (i = 0; i < rounds && good; i++) {
 		alarm(PATIENCE);
 		good = round(i);
 	}
 	alarm(PATIENCE);
-	after = measure();
+	after = memory_measure();
 	tap_ok(good, "%s, %d times", name, i);
-	tap_note("%ld KiB free before, %+ld after", before.free, after.free - before.free);
-	tap_ok(before.free - after.free < SPARE, "%s: memory is given back", name);
-	tap_ok(before.vmaps == after.vmaps, "%s: kernel mappings are given back", name);
+	memory_compare(before, after, SPARE, name);
 }
 
 /* Anything at all: what an unloaded module has left has no name any more. */

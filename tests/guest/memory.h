@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the machine's memory is used for, before a test and after it. */
+#ifndef SYSTRACE_TESTS_MEMORY_H
+#define SYSTRACE_TESTS_MEMORY_H
+
+#include <dirent.h>
+#include <sys/stat.h>
+
+#include "tap.h"
+
+#define SLABS	"/sys/kernel/slab/"
+
+/* Objects of the kernel's that one of ours may hold; -1 where it does not count them apart. */
+static const char *const memory_slabs[] = { "task_struct", "pid", "cred_jar" };
+
+struct memory {
+	long free, vmaps;	/* KiB; mappings of pages */
+	long slabs[COUNT(memory_slabs)];
+};
+
+TAP long memory_count_lines(const char *path, const char *with)
+{
+	FILE *file = fopen(path, "r");
+	char line[512];
+	long n = 0;
+
+	if (!file)
+		tap_bail("%s", path);
+	while (fgets(line, sizeof(line), file))
+		n += strstr(line, with) != NULL;
+	fclose(file);
+	return n;
+}
+
+TAP long memory_read_free(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kib = -1;
+
+	if (!file)
+		tap_bail("meminfo");
+	while (kib < 0 && fgets(line, sizeof(line), file))
+		sscanf(line, "MemFree: %ld", &kib);
+	fclose(file);
+	return kib;
+}
+
+/* Exact after a shrink, which takes what each CPU keeps for itself. */
+TAP long memory_read_slab(const char *name)
+{
+	char path[128];
+	struct stat st;
+	long n = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), SLABS "%s", name);
+	if (lstat(path, &st) || !S_ISDIR(st.st_mode))
+		return -1;	/* one with others of that size */
+	snprintf(path, sizeof(path), SLABS "%s/shrink", name);
+	tap_put(path, "1");
+	snprintf(path, sizeof(path), SLABS "%s/objects", name);
+	file = fopen(path, "r");
+	if (!file || fscanf(file, "%ld", &n) != 1)
+		n = -1;
+	if (file)
+		fclose(file);
+	return n;
+}
+
+/* By its flags, the 7th word behind its name; who is gone counts as one, too. */
+TAP bool memory_is_kernel(const char *path)
+{
+	char line[1024] = "", *p;
+	FILE *file = fopen(path, "r");
+	unsigned flags = 0;
+
+	if (!file)
+		return true;
+	p = fgets(line, sizeof(line), file) ? strrchr(line, ')') : NULL;
+	fclose(file);
+	if (p)
+		sscanf(p, ") %*c %*d %*d %*d %*d %*d %u", &flags);
+	return !p || flags & 0x200000;	/* PF_KTHREAD */
+}
+
+/* Those of user space, zombies too. */
+TAP long memory_processes(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	char path[300];
+	long n = 0;
+
+	if (!proc)
+		tap_bail("/proc");
+	while ((entry = readdir(proc))) {
+		snprintf(path, sizeof(path), "/proc/%s/stat", entry->d_name);
+		n += atoi(entry->d_name) > 0 && !memory_is_kernel(path);
+	}
+	closedir(proc);
+	return n;
+}
+
+/* The most that is free in a while: workers and RCU still give back. */
+TAP struct memory memory_measure(void)
+{
+	struct memory m = { 0 };
+
+	for (int i = 0; i < 8; i++) {
+		long now;
+
+		tap_put("/proc/sys/vm/drop_caches", "3");
+		usleep(250000);
+		now = memory_read_free();
+		if (now > m.free)
+			m.free = now;
+		for (size_t slab = 0; slab < COUNT(memory_slabs); slab++) {
+			now = memory_read_slab(memory_slabs[slab]);
+			if (i == 0 || now < m.slabs[slab])
+				m.slabs[slab] = now;
+		}
+	}
+	m.vmaps = memory_count_lines("/proc/vmallocinfo", " vmap");
+	return m;
+}
+
+/* spare: KiB that free memory varies by. */
+TAP void memory_compare(struct memory before, struct memory after, long spare, const char *name)
+{
+	tap_note("%ld KiB free before, %+ld after", before.free, after.free - before.free);
+	tap_ok(before.free - after.free < spare, "%s: memory is given back", name);
+	if (!tap_ok(before.vmaps == after.vmaps, "%s: kernel mappings are given back", name))
+		tap_note("%ld before, %ld after", before.vmaps, after.vmaps);
+}
+
+#endif

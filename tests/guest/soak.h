@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What soak's actors share: what each is doing, and a watch over all of them. */
+#ifndef SYSTRACE_TESTS_SOAK_H
+#define SYSTRACE_TESTS_SOAK_H
+
+#include <dirent.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "trail.h"
+#include "work.h"
+
+#define SOAK_WORKERS	3
+#define SOAK_SESSIONS	4
+#define SOAK_OTHERS	3
+#define SOAK_ACTORS	(SOAK_WORKERS + SOAK_SESSIONS + SOAK_OTHERS)
+#define SOAK_PATIENCE	150	/* seconds in which an actor does nothing: it hangs */
+
+struct soak_slot {
+	pid_t pid;
+	const char *name;
+	const char *doing;	/* the programs are one, so that its strings are everybody's */
+	unsigned long seed;	/* of the round */
+	atomic_ulong beats;
+	unsigned long seen;	/* the watch's */
+	time_t since;
+};
+
+static struct soak_shared {
+	atomic_bool stop;	/* for workers; who watches them ends first */
+	atomic_bool stop_sessions;
+	struct soak_slot slots[SOAK_ACTORS];
+	atomic_ulong rounds, kills, events, strict, lossy, pauses, agreed, armed, users, raws;
+	atomic_ulong steps, flips, hotplugs;
+	atomic_ulong wrong;
+} *soak;
+
+static struct soak_slot *soak_me;
+
+/* Every few steps, at least. */
+TAP void soak_doing(const char *what)
+{
+	if (!soak_me)
+		return;
+	soak_me->doing = what;
+	atomic_fetch_add(&soak_me->beats, 1);
+}
+
+__attribute__((format(printf, 2, 3)))
+TAP bool soak_must(bool good, const char *format, ...)
+{
+	char what[256];
+	va_list args;
+
+	if (good)
+		return true;
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	tap_note("%s, seed %lu: not so: %s (errno %s)", soak_me ? soak_me->name : "soak",
+		 soak_me ? soak_me->seed : 0, what, tap_error(errno));
+	atomic_fetch_add(&soak->wrong, 1);
+	return false;
+}
+
+/* ---- when something hangs ---- */
+
+static void soak_show_file(const char *dir, const char *pid, const char *name)
+{
+	char path[300], text[2048];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s/%s", dir, pid, name);
+	file = fopen(path, "r");
+	while (file && fgets(text, sizeof(text), file))
+		tap_note("    %s: %s", name, strtok(text, "\n"));
+	if (file)
+		fclose(file);
+}
+
+static void soak_show_tasks(void)
+{
+	DIR *proc = opendir("/proc"), *tasks;
+	struct dirent *p, *t;
+	char path[300];
+
+	while (proc && (p = readdir(proc))) {
+		if (atoi(p->d_name) <= 2)
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/task", p->d_name);
+		tasks = opendir(path);
+		while (tasks && (t = readdir(tasks))) {
+			if (atoi(t->d_name) <= 0)
+				continue;
+			tap_note("  task %s of %s", t->d_name, p->d_name);
+			soak_show_file(path, t->d_name, "stat");
+			soak_show_file(path, t->d_name, "syscall");
+			soak_show_file(path, t->d_name, "stack");
+		}
+		if (tasks)
+			closedir(tasks);
+	}
+	if (proc)
+		closedir(proc);
+}
+
+TAP void soak_show(const char *why)
+{
+	tap_note("%s", why);
+	for (struct soak_slot *s = soak->slots; s < soak->slots + SOAK_ACTORS; s++)
+		tap_note("actor %s, pid %d: %s, %lu beats, seed %lu", s->name ? s->name : "-",
+			 s->pid, s->doing ? s->doing : "-", atomic_load(&s->beats), s->seed);
+	soak_show_tasks();
+}
+
+/* Does every actor that is there still do something? */
+TAP void soak_watch(void)
+{
+	time_t now = time(NULL);
+
+	for (struct soak_slot *s = soak->slots; s < soak->slots + SOAK_ACTORS; s++) {
+		unsigned long beats = atomic_load(&s->beats);
+
+		if (!s->pid || beats != s->seen || !s->since) {
+			s->seen = beats;
+			s->since = now;
+		} else if (now - s->since > SOAK_PATIENCE) {
+			soak_show("an actor hangs");
+			tap_ok(false, "%s is at work: it has done nothing for %d s, since \"%s\"",
+			       s->name, SOAK_PATIENCE, s->doing);
+			tap_put("/proc/sysrq-trigger", "w");
+			tap_put("/proc/sysrq-trigger", "l");
+			_exit(1);
+		}
+	}
+}
+
+/* Until that child has ended, under the watch. */
+TAP int soak_await(struct soak_slot *slot)
+{
+	int status = -1;
+
+	while (waitpid(slot->pid, &status, WNOHANG) == 0) {
+		soak_watch();
+		usleep(10000);
+	}
+	slot->pid = 0;
+	return status;
+}
+
+#endif
