@@ -133,6 +133,19 @@ static void detach_exec(struct systrace_attachment *a)
 	systrace_attachment_drop(a);
 }
 
+/* The execve that it waits for is here. False if it does not, or DETACH was first. */
+static bool start(struct systrace_attachment *a)
+{
+	bool waits;
+
+	raw_spin_lock(&a->session->lock);
+	waits = a->stage == SYSTRACE_WAITING;
+	if (waits)
+		WRITE_ONCE(a->stage, SYSTRACE_LIVE);
+	raw_spin_unlock(&a->session->lock);
+	return waits;
+}
+
 static void exec(struct systrace_attachment *a, const char *file)
 {
 	struct systrace_armed *armed = a->armed;
@@ -144,12 +157,10 @@ static void exec(struct systrace_attachment *a, const char *file)
 		detach_exec(a);
 		return;
 	}
-	if (a->stage == SYSTRACE_WAITING) {
-		WRITE_ONCE(a->stage, SYSTRACE_LIVE);
-		if (armed->wanted)
-			systrace_record_enter(a, armed->abi, armed->nr, armed->nargs,
-					      armed->args);
-	}
+	if (start(a) && armed->wanted)
+		systrace_record_enter(a, armed->abi, armed->nr, armed->nargs, armed->args);
+	if (!systrace_attachment_live(a))
+		return;
 	/* What comes before EXEC has the number by which it was known. */
 	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
 	systrace_record_exec(a, old_tid, file);
