@@ -9,6 +9,7 @@
 #include "tap.h"
 
 #define SLABS	"/sys/kernel/slab/"
+#define MEMORY_KEPT 32	/* objects that the kernel's own threads vary by */
 
 /* Objects of the kernel's that one of ours may hold; -1 where it does not count them apart. */
 static const char *const memory_slabs[] = { "task_struct", "pid", "cred_jar" };
@@ -132,6 +133,13 @@ TAP void memory_compare(struct memory before, struct memory after, long spare, c
 	tap_ok(before.free - after.free < spare, "%s: memory is given back", name);
 	if (!tap_ok(before.vmaps == after.vmaps, "%s: kernel mappings are given back", name))
 		tap_note("%ld before, %ld after", before.vmaps, after.vmaps);
+	for (size_t i = 0; i < COUNT(memory_slabs); i++) {
+		if (before.slabs[i] < 0)
+			continue;
+		tap_ok(after.slabs[i] - before.slabs[i] < MEMORY_KEPT, "%s: each %s is given back",
+		       name, memory_slabs[i]);
+		tap_note("%ld before, %ld after", before.slabs[i], after.slabs[i]);
+	}
 }
 
 #endif

@@ -325,7 +325,7 @@ static void be_armed(void)
 
 	soak_doing("armed programs");
 	w.st = tap_session(w.opts);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 20 && !atomic_load(&soak->stop_sessions); i++) {
 		pid = fork();
 		if (pid == 0) {
 			if (ioctl(systrace_fd(w.st), SYSTRACE_IOC_ATTACH, &args))
@@ -538,16 +538,20 @@ static void await_nobody(void)
 
 static bool run(unsigned seconds)
 {
-	time_t end = time(NULL) + (time_t)seconds;
+	time_t begun = time(NULL), stopped, ended;
 	bool good;
 
 	begin_actors();
-	while (time(NULL) < end && !atomic_load(&soak->wrong)) {
+	while (time(NULL) - begun < (time_t)seconds && !atomic_load(&soak->wrong)) {
 		soak_watch();
 		usleep(100000);
 	}
+	stopped = time(NULL);
 	good = end_actors();
+	ended = time(NULL);
 	await_nobody();
+	tap_note("%ld s; all had ended after %ld s more, and what they left after %ld",
+		 stopped - begun, ended - stopped, time(NULL) - ended);
 	return good;
 }
 
