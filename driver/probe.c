@@ -136,13 +136,14 @@ static void detach_exec(struct systrace_attachment *a)
 /* The execve that it waits for is here. False if it does not, or DETACH was first. */
 static bool start(struct systrace_attachment *a)
 {
+	unsigned long flags;
 	bool waits;
 
-	raw_spin_lock(&a->session->lock);
+	raw_spin_lock_irqsave(&a->session->lock, flags);
 	waits = a->stage == SYSTRACE_WAITING;
 	if (waits)
 		WRITE_ONCE(a->stage, SYSTRACE_LIVE);
-	raw_spin_unlock(&a->session->lock);
+	raw_spin_unlock_irqrestore(&a->session->lock, flags);
 	return waits;
 }
 

@@ -15,7 +15,7 @@
 
 #define X32	0x40000000L
 
-enum { I386_CLOSE = 6, I386_GETUID = 24, I386_NANOSLEEP = 162 };
+enum { I386_CLOSE = 6, I386_GETUID = 24, I386_POLL = 168 };
 
 /* ----------------------------------------------------------------- numbers --- */
 
@@ -154,12 +154,9 @@ static int call_none(void)
 	return 0;
 }
 
-/* It must be where the call can name it, in 32 bits. */
-static struct { int32_t sec, nsec; } long_time = { 1000000, 0 };
-
 static int sleep_32(void)
 {
-	call32_with(I386_NANOSLEEP, (long)(uintptr_t)&long_time, 0);
+	call32_with(I386_POLL, 0, 0, 1000000000);
 	return 1;
 }
 
@@ -167,7 +164,7 @@ static void stop_and_go(pid_t pid)
 {
 	int status;
 
-	tap_await_call(pid, 162);
+	tap_await_call(pid, I386_POLL);
 	kill(pid, SIGSTOP);
 	waitpid(pid, &status, WUNTRACED);
 	kill(pid, SIGCONT);
@@ -207,7 +204,7 @@ static const struct scene odd[] = {
 	{ "rt_sigreturn gives back what was interrupted", " !4/2 >15 <-1=81985529216486895",
 	  call_none, .prepare = handle_ill },
 	{ "restart_syscall, as i386 numbers it",
-	  " >i162(p,0) <i162=-516 !19/0 >i0 <i0=-516 !9/0 .9", sleep_32, .meanwhile = stop_and_go,
+	  " >i168(0,0,p) <i168=-516 !19/0 >i0 <i0=-516 !9/0 .9", sleep_32, .meanwhile = stop_and_go,
 	  .status = SIGKILL },
 	{ "a child of vfork begins with a RETURN, and exits before its parent's",
 	  " >58 + c<58=0 c>60(7) <58=c", .run = call_vfork, .children = true },

@@ -32,21 +32,21 @@ TAP long call64(long nr)
 	return result;
 }
 
-/* The same by int $0x80, but for the first two */
-TAP long call32_with(long nr, long a, long b)
+/* The same by int $0x80, but for the first three */
+TAP long call32_with(long nr, long a, long b, long c)
 {
 	long result;
 
 	__asm__ volatile("mov %%rbp, %%r12\n\tmov $6, %%ebp\n\tint $0x80\n\tmov %%r12, %%rbp"
 			 : "=a" (result)
-			 : "a" (nr), "b" (a), "c" (b), "d" (3L), "S" (4L), "D" (5L)
+			 : "a" (nr), "b" (a), "c" (b), "d" (c), "S" (4L), "D" (5L)
 			 : "r8", "r9", "r10", "r11", "r12", "memory");
 	return result;
 }
 
 TAP long call32(long nr)
 {
-	return call32_with(nr, 1, 2);
+	return call32_with(nr, 1, 2, 3);
 }
 
 static void mark(void)
