@@ -169,6 +169,22 @@ void systrace_attachment_unlink(struct systrace_attachment *a)
 	raw_spin_unlock_irqrestore(&a->session->lock, flags);
 }
 
+bool systrace_attachment_end(struct systrace_attachment *a, bool tell)
+{
+	unsigned long flags;
+	bool claimed;
+
+	raw_spin_lock_irqsave(&a->session->lock, flags);
+	claimed = claim(a);
+	if (claimed) {
+		if (tell)
+			systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
+		unlink(a);
+	}
+	raw_spin_unlock_irqrestore(&a->session->lock, flags);
+	return claimed;
+}
+
 void systrace_attachment_drop(struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;

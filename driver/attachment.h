@@ -125,6 +125,13 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 /* End one without a word. False if it is not NEW any more. */
 bool systrace_attachment_discard(struct systrace_attachment *a);
 
+/*
+ * For DETACH: claim, record it if it is to be told, and unlink, as one: a task that exits
+ * meanwhile waits in its probe, so that its number is nobody else's before. False
+ * if another has claimed it. The caller drops it.
+ */
+bool systrace_attachment_end(struct systrace_attachment *a, bool tell);
+
 /* True for one caller only: it unlinks, records the end, drops. */
 bool systrace_attachment_claim(struct systrace_attachment *a);
 void systrace_attachment_unlink(struct systrace_attachment *a);

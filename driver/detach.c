@@ -11,7 +11,6 @@
 #include "block.h"
 #include "cgroup.h"
 #include "detach.h"
-#include "record.h"
 #include "tree.h"
 
 /* --- who leaves --- */
@@ -132,9 +131,10 @@ static int stop_all(struct systrace_session *session,
 	return n;
 }
 
-/* Claim and unlink those that match, and what they fork meanwhile. */
+/* Those that match, and what they fork meanwhile, are unlinked; and told, or not. */
 static void unlink_all(struct systrace_session *session,
-		       bool (*match)(const struct systrace_attachment *a), struct list_head *dead)
+		       bool (*match)(const struct systrace_attachment *a), bool tell,
+		       struct list_head *dead)
 {
 	struct systrace_attachment *a;
 	bool found;
@@ -143,9 +143,8 @@ static void unlink_all(struct systrace_session *session,
 		found = false;
 		rcu_read_lock();
 		list_for_each_entry_rcu(a, &session->attachments, session_node) {
-			if (!match(a) || !systrace_attachment_claim(a))
+			if (!match(a) || !systrace_attachment_end(a, tell))
 				continue;
-			systrace_attachment_unlink(a);
 			list_add_tail(&a->dead_node, dead);
 			found = true;
 		}
@@ -166,11 +165,8 @@ static int detach(struct systrace_session *session,
 	systrace_block_detached(session);
 	/* After this no probe that found them LIVE is still running: DETACH is the last. */
 	synchronize_rcu();
-	unlink_all(session, ends, &dead);
+	unlink_all(session, ends, true, &dead);
 	list_for_each_entry_safe(a, next, &dead, dead_node) {
-		preempt_disable();
-		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
-		preempt_enable();
 		systrace_attachment_drop(a);
 		exited--;
 	}
@@ -237,7 +233,7 @@ void systrace_abandon(struct systrace_session *session)
 	raw_spin_lock_irq(&session->lock);
 	session->closing = true;
 	raw_spin_unlock_irq(&session->lock);
-	unlink_all(session, any, &dead);
+	unlink_all(session, any, false, &dead);
 	synchronize_rcu();
 	list_for_each_entry_safe(a, next, &dead, dead_node)
 		systrace_attachment_drop(a);

@@ -28,6 +28,8 @@ static LIST_HEAD(sessions);
 static DEFINE_MUTEX(sessions_mutex);
 static int hotplug_state;
 
+struct workqueue_struct *systrace_workqueue;
+
 /* --- the work that probes ask for --- */
 
 /* Losses are told, cgroups looked after, and the probes go with the last task. */
@@ -39,7 +41,7 @@ static void work(struct work_struct *work)
 	mutex_lock(&session->mutex);
 	systrace_cgroup_work(session);
 	gone = systrace_session_gone(session);
-	idle = session->active && gone;
+	idle = session->active && !session->watching && !READ_ONCE(session->attached);
 	if (idle) {
 		systrace_probes_put(session->probed);
 		session->active = false;
@@ -350,12 +352,19 @@ static int cpu_prepare(unsigned int cpu)
 
 int systrace_sessions_init(void)
 {
+	systrace_workqueue = alloc_workqueue("systrace", WQ_UNBOUND, 0);
+	if (!systrace_workqueue)
+		return -ENOMEM;
 	hotplug_state = cpuhp_setup_state_nocalls(CPUHP_BP_PREPARE_DYN, "systrace:prepare",
 						  cpu_prepare, NULL);
-	return hotplug_state < 0 ? hotplug_state : 0;
+	if (hotplug_state >= 0)
+		return 0;
+	destroy_workqueue(systrace_workqueue);
+	return hotplug_state;
 }
 
 void systrace_sessions_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
+	destroy_workqueue(systrace_workqueue);
 }

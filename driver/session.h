@@ -112,6 +112,12 @@ struct systrace_session {
 	struct list_head node;		/* in the list of sessions, from SETUP on */
 };
 
+/*
+ * For session->work, which waits for a work on each CPU: on the system's own queue, enough
+ * sessions that end at once would leave no place for what they wait for.
+ */
+extern struct workqueue_struct *systrace_workqueue;
+
 int systrace_session_create(struct systrace_session **out, struct file *file);
 void systrace_session_destroy(struct systrace_session *session);
 

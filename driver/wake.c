@@ -45,7 +45,7 @@ static void wake_irq(struct irq_work *irq)
 	if (test_and_clear_bit(WAKE_READER, &session->wake_flags))
 		count_and_wake(session);
 	if (test_and_clear_bit(WAKE_WORK, &session->wake_flags))
-		schedule_work(&session->work);
+		queue_work(systrace_workqueue, &session->work);
 }
 
 /* Start the timer once; it covers all events whose seq was taken before it fires. */
@@ -127,7 +127,7 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 	gone = systrace_session_gone(session);	/* before seq */
 	untold = systrace_record_untold(session);
 	if (untold)
-		schedule_work(&session->work);
+		queue_work(systrace_workqueue, &session->work);
 	seq = atomic64_read(&session->seq);
 	seen = READ_ONCE(*session->seen);
 	/* What a recorder could not tell before it was paused is not told while it is. */

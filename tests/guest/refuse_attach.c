@@ -146,31 +146,33 @@ static void test_twice(int fd)
 }
 
 /* So many sessions of a user have a task, and as many more of who may trace all. */
-static void fill(pid_t pid, unsigned limit, const char *whose)
+static int fill(pid_t pid, unsigned limit, const char *whose)
 {
+	int fd = session(), last = fd;
 	unsigned n = 0;
-	int fd = session();
 
 	while (attach(fd, SYSTRACE_ATTACH_TASK, pid) == 1 && n < 2 * limit) {
 		n++;
+		last = fd;
 		fd = tap_open(O_RDWR);
 		tap_setup(fd, 4096);
 	}
 	tap_ok(errno == EUSERS && n == limit, "%s: EUSERS after %u", whose, n);
 	refuses(attach, fd, SYSTRACE_ATTACH_TREE, pid, EUSERS, "ATTACH TREE, too");
+	return last;
 }
 
 static void test_many(void)
 {
 	pid_t pid, task = tap_fork();
-	int done[2];
+	int done[2], last;
 
 	if (task == 0) {
 		who_user();
 		for (;;)
-			pause();
+			usleep(1000);
 	}
-	tap_await_call(task, SYS_pause);
+	tap_await_call(task, SYS_clock_nanosleep);
 	if (pipe(done))
 		tap_bail("pipe");
 	who_admit();
@@ -184,9 +186,13 @@ static void test_many(void)
 	}
 	if (read(done[0], &tap_number, sizeof(tap_number)) != sizeof(tap_number))
 		tap_bail("no sessions of a user");
-	fill(task, 128, "and of root");
-	tap_reap(pid);
+	last = fill(task, 128, "and of root");
+	while (!stats_of(last).lost[SYSTRACE_LOST_FULL])
+		usleep(1000);
+	/* Each has losses to tell, and a work that waits for one on a CPU. */
 	tap_reap(task);
+	tap_ok(stats_of(last).attached == 0, "all of them end at once");
+	tap_reap(pid);
 }
 
 int main(void)
