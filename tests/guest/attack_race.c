@@ -14,7 +14,7 @@
 #define CALL		999	/* what the privileged program calls, and nobody else */
 #define SETUID		"/tmp/setuid"
 #define SESSIONS	127	/* of one task, beside root's: as many as a user may have */
-#define FORKS		3	/* together they want more than a CPU's pool has */
+#define FORKS		6	/* together they want more than a CPU's pool has */
 
 static unsigned rounds = 300;
 
@@ -244,7 +244,7 @@ static void test_many_sessions(void)
 	for (unsigned i = 0; i < rounds; i++) {
 		for (int n = 0; n < FORKS; n++)
 			if (fork() == 0)
-				_exit(7);
+				_exit(fork() < 0 ? 8 : 7);
 		while ((pid = wait(&status)) > 0)
 			wrong += status != 7 << 8;
 	}
