@@ -104,8 +104,8 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 
 /*
  * Insert what ATTACH made, as NEW. -EEXIST if the task is attached already, -EUSERS if
- * too many sessions have it, -ENODEV if the session is closing: then it is still the caller's. Else only
- * until the end of the caller's RCU section, but for who claims it.
+ * too many sessions have it, -ENODEV if the session is closing: then it is still the
+ * caller's. Else only until the end of the caller's RCU section, but for who claims it.
  */
 int systrace_attachment_insert(struct systrace_attachment *a);
 /* Its TASK record, and it is in that stage. False if a probe has ended it. */

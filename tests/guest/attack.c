@@ -298,7 +298,10 @@ static void test_passed(void)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) || sendmsg(pair[0], &msg, 0) != 1 ||
 	    recvmsg(pair[1], &msg, 0) != 1)
 		tap_bail("SCM_RIGHTS");
-	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	c = CMSG_FIRSTHDR(&msg);
+	if (!c)
+		tap_bail("no SCM_RIGHTS");
+	memcpy(&fd, CMSG_DATA(c), sizeof(int));
 	tap_ok(attach(fd, 1, SYSTRACE_ATTACH_TASK) == EPERM &&
 	       attach(fd, getpid(), SYSTRACE_ATTACH_TREE) == EPERM,
 	       "root's descriptor, passed: EPERM for root's and for one's own");
@@ -326,7 +329,9 @@ static void test_everybody(void)
 	int fd = tap_open(O_RDWR);
 
 	tap_setup(fd, RING);
-	while (proc && (d = readdir(proc))) {
+	if (!proc)
+		tap_bail("/proc");
+	while ((d = readdir(proc))) {
 		pid_t pid = atoi(d->d_name);
 
 		if (pid <= 0 || mine(pid))

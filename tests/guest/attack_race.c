@@ -234,7 +234,6 @@ static void test_many_sessions(void)
 {
 	int fds[SESSIONS], status;
 	unsigned wrong = 0;
-	pid_t pid;
 
 	for (size_t i = 0; i < COUNT(fds); i++) {
 		fds[i] = tap_open(O_RDWR);
@@ -245,7 +244,7 @@ static void test_many_sessions(void)
 		for (int n = 0; n < FORKS; n++)
 			if (fork() == 0)
 				_exit(fork() < 0 ? 8 : 7);
-		while ((pid = wait(&status)) > 0)
+		while (wait(&status) > 0)
 			wrong += status != 7 << 8;
 	}
 	tap_ok(wrong == 0, "forks in %u sessions at once", SESSIONS);

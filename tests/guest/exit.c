@@ -41,7 +41,7 @@ static void sleep_on(void)
 
 static void fault(void)
 {
-	static int *volatile nowhere;
+	static int *volatile nowhere = (int *)8;
 
 	*nowhere = 0;
 }

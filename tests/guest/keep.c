@@ -26,7 +26,7 @@
 struct report {
 	uid_t uid, euid;
 	gid_t egid;
-	__u64 raw;
+	__u32 raw;
 };
 
 /* -------------------------------------------------------------- the tasks --- */
