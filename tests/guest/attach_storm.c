@@ -92,7 +92,7 @@ static unsigned count_calls(const struct stream *s, pid_t tid)
 }
 
 /* The session's end says that none is attached which ended before. */
-static void thread_round(struct balance *seen, unsigned long *wrong, unsigned long *short_of)
+static void thread_round(struct trail *seen, unsigned long *wrong, unsigned long *short_of)
 {
 	pid_t pid = begin_threads();
 	struct stream s = stream_begin();
@@ -110,13 +110,13 @@ static void thread_round(struct balance *seen, unsigned long *wrong, unsigned lo
 		*wrong += begins(&s, shared->tids[i]) != 1;
 		*short_of += count_calls(&s, shared->tids[i]) < shared->calls[i];
 	}
-	balance_add_all(seen, &s);
+	stream_trail(&s, seen);
 	stream_end(&s);
 }
 
 static void test_threads(int rounds)
 {
-	struct balance seen = balance_new();
+	struct trail seen = trail_new_max();
 	unsigned long wrong = 0, short_of = 0;
 
 	for (int i = 0; i < rounds; i++) {
@@ -126,7 +126,7 @@ static void test_threads(int rounds)
 	tap_note("%d rounds, %lu tasks", rounds, seen.begun);
 	tap_ok(!wrong, "who makes calls after ATTACH has one TASK or FORK");
 	tap_ok(!short_of, "and all these calls are told");
-	balance_check(&seen, "threads");
+	trail_check(&seen, "threads");
 }
 
 /* ------------------------------------------------------------------ DETACH --- */
@@ -216,9 +216,9 @@ static void look(const struct systrace_event *e, bool *member, __u64 end, bool t
 	}
 }
 
-static void detach_round(struct balance *seen, enum systrace_detach_mode mode)
+static void detach_round(struct trail *seen, enum systrace_detach_mode mode)
 {
-	bool *member = calloc(BALANCE_TIDS, sizeof(*member));
+	bool *member = calloc(TRAIL_TIDS, sizeof(*member));
 	struct systrace_stats stats;
 	struct stream s = stream_begin();
 	pid_t pid = begin_trees();
@@ -235,14 +235,14 @@ static void detach_round(struct balance *seen, enum systrace_detach_mode mode)
 	waitpid(pid, NULL, 0);
 	for (size_t i = 0; i < s.nr; i++)
 		look(s.events[i], member, stats.seq, mode == SYSTRACE_DETACH_TREE);
-	balance_add_all(seen, &s);
+	stream_trail(&s, seen);
 	stream_end(&s);
 	free(member);
 }
 
 static void test_detach(int rounds, enum systrace_detach_mode mode, const char *what)
 {
-	struct balance seen = balance_new();
+	struct trail seen = trail_new_max();
 
 	late = (struct late){ 0 };
 	for (int i = 0; i < rounds; i++) {
@@ -255,7 +255,7 @@ static void test_detach(int rounds, enum systrace_detach_mode mode, const char *
 	tap_ok(late.others, "%s: others go on", what);
 	if (mode == SYSTRACE_DETACH_TASK)
 		tap_ok(late.stayed, "%s: so does the leader's thread", what);
-	balance_check(&seen, what);
+	trail_check(&seen, what);
 }
 
 int main(int argc, char **argv)

@@ -432,10 +432,10 @@ static void fork_many(void)
 /* So few numbers that each is used several times. */
 static void test_all_numbers(void)
 {
-	struct balance seen = balance_new();
+	struct trail seen = trail_new_max();
 	struct gate g = gate_new();
 	struct stream s = stream_begin();
-	unsigned *uses = calloc(BALANCE_TIDS, sizeof(*uses)), most = 0;
+	unsigned *uses = calloc(TRAIL_TIDS, sizeof(*uses)), most = 0;
 	char before[32];
 	pid_t pid;
 
@@ -464,11 +464,11 @@ static void test_all_numbers(void)
 
 			most = ++uses[child] > most ? uses[child] : most;
 		}
-	balance_add_all(&seen, &s);
+	stream_trail(&s, &seen);
 	tap_ok(seen.begun >= 1 + FORKERS * (1 + CHILDREN) && most >= 3,
 	       "all numbers are used again and again");
 	tap_note("%lu tasks, %u with the same number", seen.begun, most);
-	balance_check(&seen, "numbers");
+	trail_check(&seen, "numbers");
 	stream_end(&s);
 	gate_close(g);
 	free(uses);

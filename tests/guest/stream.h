@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
-#include "tap.h"
+#include "trail.h"
 
 #define STREAM_RING	(4 << 20)
 #define STORY_BYTES	4096
@@ -203,74 +203,10 @@ TAP bool stream_tells(const struct stream *s, pid_t tid, const char *what, const
 	return good;
 }
 
-/* ----------------------------------------------------------------- balance --- */
-
-#define BALANCE_TIDS	(1 << 22)
-
-/* What streams say of each task: it begins once, ends once, and is silent else. */
-struct balance {
-	bool *alive;		/* by tid */
-	unsigned long begun, ended, twice, silent, lost;
-};
-
-TAP struct balance balance_new(void)
-{
-	struct balance b = { .alive = calloc(BALANCE_TIDS, sizeof(*b.alive)) };
-
-	if (!b.alive)
-		tap_bail("no memory");
-	return b;
-}
-
-TAP void balance_begin(struct balance *b, __u32 tid)
-{
-	b->begun++;
-	b->twice += b->alive[tid];
-	b->alive[tid] = true;
-}
-
-TAP void balance_end(struct balance *b, __u32 tid)
-{
-	b->ended++;
-	b->silent += !b->alive[tid];
-	b->alive[tid] = false;
-}
-
-TAP void balance_add(struct balance *b, const struct systrace_event *e)
-{
-	if (e->type == SYSTRACE_LOST) {
-		b->lost++;
-		return;
-	}
-	if (e->type == SYSTRACE_TASK)
-		balance_begin(b, e->tid);
-	if (e->type == SYSTRACE_EXEC) {
-		balance_end(b, ((const struct systrace_exec *)(const void *)e)->oldtid);
-		balance_begin(b, e->tid);
-	}
-	b->silent += !b->alive[e->tid];
-	if (e->type == SYSTRACE_FORK)
-		balance_begin(b, ((const struct systrace_fork *)(const void *)e)->child);
-	if (e->type == SYSTRACE_EXIT || e->type == SYSTRACE_DETACH)
-		balance_end(b, e->tid);
-}
-
-TAP void balance_add_all(struct balance *b, const struct stream *s)
+TAP void stream_trail(const struct stream *s, struct trail *trail)
 {
 	for (size_t i = 0; i < s->nr; i++)
-		balance_add(b, s->events[i]);
-}
-
-/* The verdict. */
-TAP void balance_check(struct balance *b, const char *what)
-{
-	if (!tap_ok(!b->twice, "%s: each task begins once", what))
-		tap_note("%lu times not", b->twice);
-	if (!tap_ok(!b->silent, "%s: each event is of a task that has begun", what))
-		tap_note("%lu are not", b->silent);
-	if (!tap_ok(b->begun == b->ended, "%s: each task ends", what))
-		tap_note("%lu begun, %lu ended", b->begun, b->ended);
-	free(b->alive);
+		trail_add(trail, s->events[i]);
 }
 
 /* ------------------------------------------------------------ traced tasks --- */

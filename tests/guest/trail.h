@@ -8,6 +8,8 @@
 
 #include "tap.h"
 
+#define TRAIL_TIDS	(1 << 22)	/* more than any number */
+
 enum trail_life { TRAIL_UNKNOWN, TRAIL_ALIVE, TRAIL_ENDED };
 
 struct trail {
@@ -30,14 +32,24 @@ TAP size_t trail_tids(void)
 	return n + 1;
 }
 
-TAP struct trail trail_new(void)
+TAP struct trail trail_of(size_t tids)
 {
-	struct trail s = { .tids = trail_tids(), .knows = true };
+	struct trail s = { .tids = tids, .knows = true, .life = calloc(tids, 1) };
 
-	s.life = calloc(s.tids, 1);
 	if (!s.life)
 		tap_bail("calloc");
 	return s;
+}
+
+/* For as many numbers as there are now, or there can be. */
+TAP struct trail trail_new(void)
+{
+	return trail_of(trail_tids());
+}
+
+TAP struct trail trail_new_max(void)
+{
+	return trail_of(TRAIL_TIDS);
 }
 
 TAP void trail_free(struct trail *s)
@@ -84,6 +96,15 @@ TAP void trail_rules(struct trail *s, const struct systrace_event *e)
 		trail_begin(s, ((const struct systrace_fork *)(const void *)e)->child);
 	if (e->type == SYSTRACE_EXIT || e->type == SYSTRACE_DETACH)
 		trail_end(s, e->tid);
+}
+
+/* Of one of several streams, whose seqs begin anew. */
+TAP void trail_add(struct trail *s, const struct systrace_event *e)
+{
+	if (e->type == SYSTRACE_LOST)
+		s->losses++;
+	else
+		trail_rules(s, e);
 }
 
 TAP void trail_look(struct trail *s, const struct systrace_event *e)
@@ -134,6 +155,18 @@ TAP bool trail_agrees(const struct trail *s, const struct systrace_stats *stats,
 			 (unsigned long long)s->seq, (unsigned long long)stats->made,
 			 (unsigned long long)trail_lost(stats), (unsigned long long)stats->seq);
 	return good;
+}
+
+/* The verdict, where all have ended. */
+TAP void trail_check(struct trail *s, const char *what)
+{
+	if (!tap_ok(!s->twice, "%s: each task begins once", what))
+		tap_note("%lu times not", s->twice);
+	if (!tap_ok(!s->silent, "%s: each event is of a task that has begun", what))
+		tap_note("%lu are not", s->silent);
+	if (!tap_ok(s->begun == s->ended, "%s: each task ends", what))
+		tap_note("%lu begun, %lu ended", s->begun, s->ended);
+	trail_free(s);
 }
 
 #endif

@@ -227,7 +227,7 @@ static pid_t begin_storm(void)
 /* The probes stay, so that each round meets them at once. */
 static void test_storm(int rounds)
 {
-	struct balance seen = balance_new();
+	struct trail seen = trail_new_max();
 	struct systrace *st;
 	pid_t pid;
 
@@ -242,15 +242,15 @@ static void test_storm(int rounds)
 		usleep((unsigned)(i * 37 % 3000));
 		systrace_detach(st, 0, SYSTRACE_DETACH_ALL);
 		while ((e = systrace_next(st)))
-			balance_add(&seen, e);
+			trail_add(&seen, e);
 		systrace_release(st);
 		systrace_close(st);
 	}
 	kill(-pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	tap_note("%d rounds, %lu tasks", rounds, seen.begun);
-	tap_ok(seen.begun > (unsigned long)rounds && !seen.lost, "a storm was attached again and again");
-	balance_check(&seen, "storm");
+	tap_ok(seen.begun > (unsigned long)rounds && !seen.losses, "a storm was attached again and again");
+	trail_check(&seen, "storm");
 }
 
 int main(int argc, char **argv)
