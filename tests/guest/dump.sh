@@ -237,7 +237,7 @@ cgroup() {
 	systrace-dump -o trace -g container 2>err &
 	dump=$!
 	: >trace
-	until grep -q ' EXEC ' trace; do
+	until grep -q ' EXEC ' trace && grep -q ' TASK tgid=.* exe=$' trace; do
 		sh -c 'echo $$ >/sys/fs/cgroup/container/cgroup.procs; /bin/busybox true'
 	done
 	until rmdir /sys/fs/cgroup/container 2>/dev/null; do sleep 0.1; done
@@ -246,7 +246,7 @@ cgroup() {
 	check 'who joined it was traced' grep -q ' TASK tgid=.* exe=$' trace
 	check 'with what it ran' grep -q ' EXEC oldtid=.* file=/bin/busybox' trace
 	check 'to its end' grep -q ' EXIT status=0' trace
-	check 'and nothing else was' [ "$(grep ' TASK ' trace | grep -vc ' comm=sh ')" = 0 ]
+	check 'and nothing else was' [ "$(grep ' TASK ' trace | grep -Evc ' comm=(sh|busybox) ')" = 0 ]
 }
 
 # A program's name cannot forge a line.
