@@ -76,6 +76,8 @@ static void end(struct watch *watch)
 	synchronize_rcu();	/* no probe attaches anybody by it any more */
 	/* Release: who sees it sees who was attached, see systrace_session_gone. */
 	smp_store_release(&session->watching, session->watching - 1);
+	if (!session->watching)
+		systrace_wake_work(session);
 	systrace_probes_put(SYSTRACE_PROBE_CGROUPS);
 	cgroup_put(watch->cgroup);
 	kfree(watch);
@@ -130,8 +132,6 @@ void systrace_cgroup_work(struct systrace_session *session)
 	struct watch *watch;
 
 	lockdep_assert_held(&session->mutex);
-	if (!session->watching)
-		return;
 	if (xchg(&session->stragglers, false))
 		attach_stragglers(session);
 	do {

@@ -34,7 +34,7 @@ static bool leave(struct systrace_session *session, struct task_struct *t, u8 ho
 
 	raw_spin_lock_irq(&session->lock);
 	a = systrace_attachment_find(session, t);
-	if (a && !a->leaving) {
+	if (a && !a->leaving && a->stage != SYSTRACE_NEW) {	/* a probe's: it joins after this */
 		a->leaving = how;
 		marked = true;
 	}
@@ -106,7 +106,7 @@ static bool set_ending(struct systrace_attachment *a)
 	bool set;
 
 	raw_spin_lock_irq(&a->session->lock);
-	set = !a->dead && a->stage != SYSTRACE_ENDING;
+	set = !a->dead && a->stage != SYSTRACE_ENDING && a->stage != SYSTRACE_NEW;
 	if (set)
 		WRITE_ONCE(a->stage, SYSTRACE_ENDING);
 	raw_spin_unlock_irq(&a->session->lock);
