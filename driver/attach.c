@@ -246,6 +246,8 @@ static int attach_cgroup(struct systrace_walk *walk, struct cgroup *cgroup)
 	err = attach_all(walk);
 	if (err && !new)
 		systrace_cgroup_unwatch(walk->session, cgroup);
+	if (!err)
+		smp_store_release(&walk->session->ever_attached, true); /* see systrace_session_gone */
 	return err || walk->joins ? err : new;
 }
 
@@ -279,10 +281,12 @@ static int attach_target(struct systrace_session *session, const struct systrace
 				       attach_root(&walk, target->task, mode);
 	if (err) {	/* all or nothing */
 		downgrade(session);
-		systrace_detach_fresh(session);
+		/* Some of them can be members of a cgroup, who are to stay. */
+		if (systrace_detach_fresh(session) && session->watching)
+			WRITE_ONCE(session->stragglers, true);
 	}
 	free_page((unsigned long)walk.path);
-	if (!session->attached)
+	if (!session->attached || READ_ONCE(session->stragglers))
 		systrace_wake_work(session);
 	return err ? err : walk.joins;
 }
@@ -333,12 +337,27 @@ static int attach_here(struct systrace_session *session, struct task_struct *tas
 	return begin(a, SYSTRACE_LIVE, "");
 }
 
+/* One attached alone leads a tree from now on. */
+static bool follows_already(struct systrace_session *session, struct task_struct *task)
+{
+	struct systrace_attachment *a;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&session->lock, flags);
+	a = systrace_attachment_find(session, task);
+	if (a)
+		WRITE_ONCE(a->inherit, true);
+	raw_spin_unlock_irqrestore(&session->lock, flags);
+	return a;
+}
+
 bool systrace_attach_member(struct systrace_session *session, struct task_struct *task, u32 epoch)
 {
 	unsigned long flags;
 	int err;
 
-	if (READ_ONCE(task->flags) & (PF_EXITING | SYSTRACE_PF_WORKER))
+	if (READ_ONCE(task->flags) & (PF_EXITING | SYSTRACE_PF_WORKER) ||
+	    follows_already(session, task))
 		return true;
 	err = attach_here(session, task, epoch);
 	if (err == -EUSERS) {

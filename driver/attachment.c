@@ -253,7 +253,7 @@ bool systrace_attachment_begin(struct systrace_attachment *a, enum systrace_stag
 	raw_spin_lock_irqsave(&session->lock, flags);
 	alive = !a->dead;
 	if (alive) {
-		session->ever_attached = true;
+		smp_store_release(&session->ever_attached, true); /* see systrace_session_gone */
 		a->tid = systrace_attachment_tid(session, a->task);
 		systrace_record_task(a, exe);
 		smp_store_release(&a->stage, stage); /* TASK comes before all else */
@@ -277,24 +277,25 @@ static bool inherit_locked(struct systrace_attachment *parent, struct task_struc
 {
 	struct systrace_session *session = parent->session;
 	struct systrace_attachment *known = systrace_attachment_find(session, child);
+	bool leaves;
 
 	lockdep_assert_held(&session->lock);
 	if (known && !discard(known))
 		return false;
-	if (!a) {
+	leaves = session->closing ||
+		 (parent->stage == SYSTRACE_ENDING && parent->leaving != SYSTRACE_LEAVING_ALONE);
+	if (a)
+		a->leaving = parent->leaving == SYSTRACE_LEAVING_TREE ? parent->leaving : 0;
+	/* Its parent's sessions, and those that have found it before us. */
+	if (!a || (!leaves && link_below(a, 2 * limit(a)))) {
 		systrace_record_uncovered(parent, child);
 		session->uncovered++;
 		return false;
 	}
 	systrace_record_fork(parent, child, clone_flags);
-	if (session->closing ||
-	    (parent->stage == SYSTRACE_ENDING && parent->leaving != SYSTRACE_LEAVING_ALONE)) {
+	if (leaves)
 		systrace_record_detach(a, SYSTRACE_DETACH_ASKED);
-		return false;
-	}
-	a->leaving = parent->leaving == SYSTRACE_LEAVING_TREE ? parent->leaving : 0;
-	/* No limit: it has no more sessions than its parent, but for who found it first. */
-	return link_below(a, UINT_MAX) == 0;
+	return !leaves;
 }
 
 void systrace_attachment_inherit(struct systrace_attachment *parent, struct task_struct *child,

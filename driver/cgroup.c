@@ -16,7 +16,6 @@ struct watch {
 	struct systrace_session *session;
 	struct cgroup *cgroup;		/* holds a reference */
 	u32 epoch;			/* of the ATTACH */
-	bool removed;			/* the cgroup is */
 };
 
 /* Few, and looked through only where a task is moved or born: of all sessions. */
@@ -53,14 +52,16 @@ int systrace_cgroup_watch(struct systrace_session *session, struct cgroup *cgrou
 	if (!err) {
 		cgroup_get(cgroup);
 		list_add_rcu(&watch->node, &watches);
-		session->ever_attached = true;
 		WRITE_ONCE(session->watching, session->watching + 1);
 	}
 	mutex_unlock(&watches_mutex);
 	if (err)
 		goto err_probes;
 	smp_mb();	/* see cgroup.h */
-	return 0;
+	if (!css_is_dying(&cgroup->self))
+		return 0;
+	systrace_cgroup_unwatch(session, cgroup);	/* its probe may have missed us */
+	return -ENOENT;
 
 err_probes:
 	systrace_probes_put(SYSTRACE_PROBE_CGROUPS);
@@ -110,7 +111,7 @@ static struct watch *find_removed(struct systrace_session *session)
 	struct watch *watch;
 
 	list_for_each_entry(watch, &watches, node)
-		if (watch->session == session && READ_ONCE(watch->removed))
+		if (watch->session == session && css_is_dying(&watch->cgroup->self))
 			return watch;
 	return NULL;
 }
@@ -151,8 +152,7 @@ static void attach(const struct watch *watch, struct task_struct *task)
 {
 	struct systrace_session *session = watch->session;
 
-	if (systrace_attachment_find(session, task) ||
-	    systrace_attach_member(session, task, watch->epoch))
+	if (systrace_attach_member(session, task, watch->epoch))
 		return;
 	WRITE_ONCE(session->stragglers, true);
 	systrace_wake_work(session);
@@ -192,15 +192,13 @@ void systrace_cgroup_join(struct cgroup *cgroup, struct task_struct *task, bool 
 	}
 }
 
-/* None can join it any more, and none is in it. */
+/* None can join it any more, and none is in it: it is dying. */
 void systrace_cgroup_remove(struct cgroup *cgroup)
 {
 	struct watch *watch;
 
-	list_for_each_entry_rcu(watch, &watches, node, rcu_read_lock_sched_held()) {
-		if (watch->cgroup != cgroup)
-			continue;
-		WRITE_ONCE(watch->removed, true);
-		systrace_wake_work(watch->session);
-	}
+	smp_mb();	/* see cgroup.h */
+	list_for_each_entry_rcu(watch, &watches, node, rcu_read_lock_sched_held())
+		if (watch->cgroup == cgroup)
+			systrace_wake_work(watch->session);
 }

@@ -5,7 +5,8 @@
  *
  * A watch counts before ATTACH looks for those that are there already; the probes
  * have a full barrier between a task's move and their look at the watches, ATTACH has
- * one between the watch and its look at the tasks: nobody is missed by both.
+ * one between the watch and its look at the tasks: nobody is missed by both. The same
+ * holds for a cgroup that is removed.
  */
 #ifndef SYSTRACE_CGROUP_H
 #define SYSTRACE_CGROUP_H
@@ -20,7 +21,7 @@ struct cgroup;
 
 /* Under session->mutex; sleep. */
 
-/* -EPERM unless opener and caller may trace all there will ever be; -EEXIST, -ENOMEM. */
+/* -EPERM unless opener and caller may trace all there will ever be; -EEXIST, -ENOENT, -ENOMEM. */
 int systrace_cgroup_watch(struct systrace_session *session, struct cgroup *cgroup);
 /* Nobody is attached by it any more. False if there was no such watch. */
 bool systrace_cgroup_unwatch(struct systrace_session *session, struct cgroup *cgroup);

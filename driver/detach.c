@@ -175,10 +175,10 @@ static int detach(struct systrace_session *session,
 	return n;
 }
 
-void systrace_detach_fresh(struct systrace_session *session)
+int systrace_detach_fresh(struct systrace_session *session)
 {
 	lockdep_assert_held(&session->mutex);
-	detach(session, is_fresh);
+	return detach(session, is_fresh);
 }
 
 /* --- the ioctl --- */

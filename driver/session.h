@@ -81,7 +81,7 @@ struct systrace_session {
 	bool is_setup;			/* set once, last in SETUP, with release */
 	u64 probed;			/* events for which it needs probes */
 	bool active;			/* holds the probes; under mutex */
-	bool ever_attached;
+	bool ever_attached;		/* by release, after the task or the watch is there */
 	u32 watching;			/* cgroups, see cgroup.h; under mutex */
 	bool stragglers;		/* some who joined them are to be attached by the work */
 
@@ -141,7 +141,7 @@ void systrace_session_on_cpu(struct systrace_session *session, int cpu,
  */
 static inline bool systrace_session_gone(struct systrace_session *session)
 {
-	return session->ever_attached &&
+	return smp_load_acquire(&session->ever_attached) && /* pairs with who sets it */
 	       !smp_load_acquire(&session->watching) &&	/* pairs with cgroup.c: end */
 	       !smp_load_acquire(&session->attached);	/* pairs with attachment.c: drop */
 }

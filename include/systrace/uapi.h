@@ -241,7 +241,7 @@ struct systrace_signal {
 enum systrace_cause {
 	SYSTRACE_LOST_FULL	= 0,	/* the ring was full */
 	SYSTRACE_LOST_NO_RING	= 1,	/* the CPU has no ring: no memory when it came up */
-	/* No memory to follow a child; tid names it, count is 1 (0 and more if that was lost) */
+	/* No memory to follow a child, or too many sessions have it; tid names it, count is 1 (0 and more if that was lost) */
 	SYSTRACE_LOST_CHILD	= 2,
 	SYSTRACE_LOST_OVERWRITTEN = 3,	/* it gave way: the driver writes no record of that */
 	SYSTRACE_LOST_CAUSES	= 8	/* places kept in struct systrace_stats */
@@ -515,8 +515,10 @@ struct systrace_attach_args {
  *	EBADFD	before SETUP
  *	ESRCH	no such task is attached; the cgroup is not attached, nor anybody in it
  *	EINVAL, EBADF, ENOENT  as ATTACH; no flag with ALL
- * BY_CGROUP detaches who is in it now, and nobody is attached by it any more. Who is in
- * an attached cgroup but was detached otherwise comes back only if it is moved again.
+ * BY_CGROUP detaches who is in it now, and nobody is attached by it any more, also if it
+ * fails (no memory, a fatal signal). Who is in an attached cgroup but was detached otherwise
+ * comes back if it is moved again, or if so many are moved there at once that some are
+ * attached a moment later.
  */
 enum systrace_detach_mode {
 	SYSTRACE_DETACH_TREE	= 0,	/* pid's process and its descendants */

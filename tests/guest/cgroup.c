@@ -331,6 +331,28 @@ static void test_moved(void)
 	systrace_close(st);
 }
 
+/* Attached alone until then: what it forks follows from the move on. */
+static void test_alone(void)
+{
+	struct worker a = begin_worker();
+	struct systrace *st = session();
+	struct pollfd pfd = { .fd = systrace_fd(st) };
+	struct found f;
+	pid_t child;
+
+	if (attach_box(st) || systrace_attach(st, a.pid, SYSTRACE_ATTACH_TASK) != 1)
+		tap_bail("attach");
+	move(a.pid, BOX, "cgroup.procs");
+	child = tell(a, 'f');
+	f = find(st, child);
+	tap_ok(f.forks == 1 && f.calls >= 100, "one attached alone leads a tree when it joins");
+	end_worker(a);
+	find(st, 0);
+	tap_ok(poll(&pfd, 1, 0) == 0 && detach_box(st) == 0, "DETACH of a cgroup that is empty by now");
+	tap_ok(poll(&pfd, 1, -1) == 1 && pfd.revents & POLLHUP, "is the end of the session");
+	systrace_close(st);
+}
+
 static void test_detached_member(void)
 {
 	struct worker a = begin_worker();
@@ -567,6 +589,7 @@ int main(void)
 	test_words(SYSTRACE_IOC_DETACH, "DETACH");
 	test_present();
 	test_moved();
+	test_alone();
 	test_detached_member();
 	test_born();
 	test_races();
