@@ -241,7 +241,10 @@ struct systrace_signal {
 enum systrace_cause {
 	SYSTRACE_LOST_FULL	= 0,	/* the ring was full */
 	SYSTRACE_LOST_NO_RING	= 1,	/* the CPU has no ring: no memory when it came up */
-	/* No memory to follow a child, or too many sessions have it; tid names it, count is 1 (0 and more if that was lost) */
+	/*
+	 * No memory to follow a child, or too many sessions have it. tid names it, count is
+	 * 1 (0 and more if that was lost).
+	 */
 	SYSTRACE_LOST_CHILD	= 2,
 	SYSTRACE_LOST_OVERWRITTEN = 3,	/* it gave way: the driver writes no record of that */
 	SYSTRACE_LOST_CAUSES	= 8	/* places kept in struct systrace_stats */
