@@ -246,8 +246,8 @@ static int attach_cgroup(struct systrace_walk *walk, struct cgroup *cgroup)
 	err = attach_all(walk);
 	if (err && !new)
 		systrace_cgroup_unwatch(walk->session, cgroup);
-	if (!err)
-		smp_store_release(&walk->session->ever_attached, true); /* see systrace_session_gone */
+	if (!err)	/* see systrace_session_gone */
+		smp_store_release(&walk->session->ever_attached, true);
 	return err || walk->joins ? err : new;
 }
 
