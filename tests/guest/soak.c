@@ -464,6 +464,21 @@ static void change_parameter(void)
 	_exit(0);
 }
 
+/* False once all workers are gone. */
+static bool continue_all(void)
+{
+	bool any = false;
+
+	for (int i = 0; i < SOAK_WORKERS; i++)
+		any |= soak->slots[i].pid && !kill(-soak->slots[i].pid, SIGCONT);
+	return any;
+}
+
+/*
+ * Where SIGSTOP and then SIGCONT come during one fork, the child is born stopped: the
+ * kernel hands it the one and, since SIGCONT is ignored by default, not the other. So
+ * somebody must continue it later, to the end.
+ */
 static void stop_and_continue(void)
 {
 	while (!atomic_load(&soak->stop)) {
@@ -476,6 +491,8 @@ static void stop_and_continue(void)
 		usleep(any(100000));
 		atomic_fetch_add(&soak->flips, 1);
 	}
+	while (continue_all())
+		usleep(10000);
 	_exit(0);
 }
 
@@ -521,7 +538,8 @@ static bool end_actors(void)
 	for (int i = SOAK_WORKERS; i < SOAK_WORKERS + SOAK_SESSIONS; i++)
 		bad |= soak_await(&soak->slots[i]);
 	atomic_store(&soak->stop, true);
-	for (int i = SOAK_ACTORS - 1; i >= 0; i--)
+	/* The one that continues workers stays until they are gone. */
+	for (int i = 0; i < SOAK_ACTORS; i++)
 		if (soak->slots[i].pid)
 			bad |= soak_await(&soak->slots[i]);
 	return !bad;
