@@ -55,7 +55,7 @@ sources() {
 		echo "deb [signed-by=$keys] $security $base-security main"
 }
 
-# make_apt DIR SUITE ARCHITECTURE
+# make_apt DIR SUITE ARCHITECTURE: its security archive is part of a suite
 make_apt() {
 	local new=$1.new
 	mkdir -p "$new"/{lists,archives}/partial
@@ -64,7 +64,7 @@ make_apt() {
 	cat >"$new/apt.conf" <<-END
 		APT::Architecture "$3";
 		APT::Architectures { "$3"; };
-		APT::Default-Release "$2";
+		APT::Default-Release "/^$2(-security)?\$/";
 		APT::Sandbox::User "root";
 		Acquire::Languages "none";
 		Dir::State "$1";
@@ -79,7 +79,7 @@ make_apt() {
 # use_suite SUITE [ARCHITECTURE]: from now on apt speaks of that suite, as it is today
 use_suite() {
 	local arch=${2:-amd64} dir
-	dir=$cache/apt-$1-$arch
+	dir=$cache/apt-with-security-$1-$arch
 	have "$dir" make_apt "$dir" "$1" "$arch"
 	export APT_CONFIG=$dir/apt.conf
 	{
