@@ -55,18 +55,19 @@ sources() {
 		echo "deb [signed-by=$keys] $security $base-security main"
 }
 
-# make_apt DIR SUITE ARCHITECTURE: its security archive is part of a suite
+# make_apt DIR SUITE ARCHITECTURE
 make_apt() {
-	local new=$1.new
-	mkdir -p "$new"/{lists,archives}/partial
-	sources "$2" >"$new/sources.list"
-	# As root apt would switch to a user that may not write here.
-	cat >"$new/apt.conf" <<-END
+	mkdir -p "$1"/{lists,archives}/partial
+	sources "$2" >"$1/sources.list"
+	# Security updates are as wanted as the suite. As root apt would switch to a user
+	# that may not write here.
+	cat >"$1/apt.conf" <<-END
 		APT::Architecture "$3";
 		APT::Architectures { "$3"; };
 		APT::Default-Release "/^$2(-security)?\$/";
 		APT::Sandbox::User "root";
 		Acquire::Languages "none";
+		Debug::NoLocking "true";
 		Dir::State "$1";
 		Dir::State::status "/dev/null";
 		Dir::Cache "$1";
@@ -74,20 +75,22 @@ make_apt() {
 		Dir::Etc::SourceParts "/dev/null";
 		Dir::Etc::PreferencesParts "/dev/null";
 	END
+	APT_CONFIG=$1/apt.conf apt-get -qq update >&2 || die "cannot read what" \
+		"packages $2 has (of a suite that Debian has archived, set DEBIAN_MIRROR)"
+	touch "$1/updated"
 }
 
 # use_suite SUITE [ARCHITECTURE]: from now on apt speaks of that suite, as it is today
 use_suite() {
 	local arch=${2:-amd64} dir
-	dir=$cache/apt-with-security-$1-$arch
-	have "$dir" make_apt "$dir" "$1" "$arch"
-	export APT_CONFIG=$dir/apt.conf
+	dir=$cache/apt-$1-$arch
+	mkdir -p "$cache"
 	{
 		flock 9
-		[ -n "$(find "$dir/updated" -mmin -1440 2>/dev/null)" ] ||
-			{ apt-get -qq update >&2 && touch "$dir/updated"; } ||
-			die "cannot read what packages $1 has"
+		[ -n "$(find "$dir/updated" -mmin -1440 -newer "${BASH_SOURCE[0]}" 2>/dev/null)" ] ||
+			make_apt "$dir" "$1" "$arch"
 	} 9>"$dir.lock"
+	export APT_CONFIG=$dir/apt.conf
 }
 
 # field PACKAGE NAME: that field of the version apt would install. Reads all of
