@@ -18,6 +18,7 @@ MODULE_PARM_DESC(memlock_kib, "KiB of ring memory for each user, beyond RLIMIT_M
 struct systrace_account {
 	struct list_head node;
 	struct user_struct *user;
+	const struct cred *cred;	/* holds the user: 5.10 has free_uid for itself */
 	unsigned long pages;		/* within the allowance */
 	unsigned int sessions;
 };
@@ -25,8 +26,10 @@ struct systrace_account {
 static LIST_HEAD(accounts);
 static DEFINE_MUTEX(accounts_mutex);
 
-static struct systrace_account *find(struct user_struct *user)
+/* The caller's */
+static struct systrace_account *find(void)
 {
+	struct user_struct *user = current_user();
 	struct systrace_account *account;
 
 	list_for_each_entry(account, &accounts, node)
@@ -35,7 +38,8 @@ static struct systrace_account *find(struct user_struct *user)
 	account = kzalloc(sizeof(*account), GFP_KERNEL_ACCOUNT);
 	if (!account)
 		return NULL;
-	account->user = get_uid(user);
+	account->user = user;
+	account->cred = get_current_cred();
 	list_add(&account->node, &accounts);
 	return account;
 }
@@ -45,7 +49,7 @@ struct systrace_account *systrace_account_get(void)
 	struct systrace_account *account;
 
 	mutex_lock(&accounts_mutex);
-	account = find(current_user());
+	account = find();
 	if (account)
 		account->sessions++;
 	mutex_unlock(&accounts_mutex);
@@ -57,7 +61,7 @@ void systrace_account_put(struct systrace_account *account)
 	mutex_lock(&accounts_mutex);
 	if (!--account->sessions) {
 		list_del(&account->node);
-		free_uid(account->user);
+		put_cred(account->cred);
 		kfree(account);
 	}
 	mutex_unlock(&accounts_mutex);
