@@ -22,6 +22,12 @@ struct watch {
 static LIST_HEAD(watches);
 static DEFINE_MUTEX(watches_mutex);
 
+/* From before its rmdir's probe on. css_is_dying does not tell of a whole cgroup since 6.12. */
+static bool removed(const struct cgroup *cgroup)
+{
+	return !(READ_ONCE(cgroup->self.flags) & CSS_ONLINE);
+}
+
 static struct watch *find(struct systrace_session *session, struct cgroup *cgroup)
 {
 	struct watch *watch;
@@ -58,7 +64,7 @@ int systrace_cgroup_watch(struct systrace_session *session, struct cgroup *cgrou
 	if (err)
 		goto err_probes;
 	smp_mb();	/* see cgroup.h */
-	if (!css_is_dying(&cgroup->self))
+	if (!removed(cgroup))
 		return 0;
 	systrace_cgroup_unwatch(session, cgroup);	/* its probe may have missed us */
 	return -ENOENT;
@@ -111,7 +117,7 @@ static struct watch *find_removed(struct systrace_session *session)
 	struct watch *watch;
 
 	list_for_each_entry(watch, &watches, node)
-		if (watch->session == session && css_is_dying(&watch->cgroup->self))
+		if (watch->session == session && removed(watch->cgroup))
 			return watch;
 	return NULL;
 }
