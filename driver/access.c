@@ -40,26 +40,24 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/sched/coredump.h>
 #include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/user_namespace.h>
 
 #include "access.h"
+#include "compat.h"
 
 /* Which user namespace must admit us to task's memory, else to task. With a reference. */
 static struct user_namespace *namespace_of(struct task_struct *task, const struct cred *target,
 					   bool *dumpable)
 {
-	struct user_namespace *ns = target->user_ns;
+	struct user_namespace *ns;
 
-	*dumpable = true;
 	task_lock(task);
-	if (task->mm) {
-		ns = task->mm->user_ns;	/* the credentials' own, or one that it is in */
-		*dumpable = __get_dumpable(task->mm->flags) == SUID_DUMP_USER;
-	}
-	get_user_ns(ns);
+	rcu_read_lock();
+	ns = systrace_memory_ns(task, dumpable);	/* the credentials' own, or around it */
+	ns = get_user_ns(ns ?: target->user_ns);
+	rcu_read_unlock();
 	task_unlock(task);
 	return ns;
 }
@@ -134,11 +132,12 @@ static bool made(const struct cred *cred, struct user_namespace *ns)
 bool systrace_may_keep(struct systrace_session *session, struct user_namespace *privileged)
 {
 	const struct cred *opener = session->file->f_cred, *cred = current_cred();
-	struct user_namespace *ns = current->mm->user_ns;
+	bool dumpable;
+	struct user_namespace *ns = systrace_memory_ns(current, &dumpable);
 
 	if (privileged && is_within(cred->user_ns, privileged) && is_within(ns, privileged))
 		return true;
 	if (made(opener, cred->user_ns) && made(opener, ns))
 		return true;
-	return __get_dumpable(current->mm->flags) == SUID_DUMP_USER && same_user(opener, cred);
+	return dumpable && same_user(opener, cred);
 }

@@ -12,24 +12,29 @@
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/version.h>
+#if __has_include("linux/sched/exec_state.h")
+#include <linux/sched/exec_state.h>
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(5, 10, 0)
 #error "systrace needs Linux 5.10 or newer"
 #endif
 
-/* The last parameters of these tracepoints came or changed. */
+/* This tracepoint's last parameter came. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
 #define SYSTRACE_EXIT_PROTO	struct task_struct *task, bool group_dead
 #else
 #define SYSTRACE_EXIT_PROTO	struct task_struct *task
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 3, 0)
-#define SYSTRACE_NEWTASK_PROTO	struct task_struct *child, u64 clone_flags
-#else
-#define SYSTRACE_NEWTASK_PROTO	struct task_struct *child, unsigned long clone_flags
-#endif
+/* u64 or unsigned long, whichever this kernel's callbacks of task_newtask take */
+#define SYSTRACE_CLONE_FLAGS						\
+	typeof(__builtin_choose_expr(__builtin_types_compatible_p(	\
+		typeof(check_trace_callback_type_task_newtask),		\
+		void (void (*)(void *, struct task_struct *, u64))), (u64)0, 0UL))
+#define SYSTRACE_NEWTASK_PROTO	struct task_struct *child, SYSTRACE_CLONE_FLAGS clone_flags
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
@@ -84,6 +89,23 @@ static inline struct pid *systrace_pidfd_pid(const struct file *file)
 	    strcmp(dentry->d_name.name, "[pidfd]"))
 		return NULL;
 	return file->private_data;
+#endif
+}
+
+/*
+ * Which user namespace must admit to the memory of task, and may its user see that? NULL
+ * if there is none. Under task_lock and rcu_read_lock, or by the task itself.
+ */
+static inline struct user_namespace *systrace_memory_ns(struct task_struct *task, bool *dumpable)
+{
+#ifdef _LINUX_SCHED_EXEC_STATE_H
+	struct task_exec_state *state = rcu_dereference_check(task->exec_state, task == current);
+
+	*dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
+	return state->user_ns;
+#else
+	*dumpable = !task->mm || get_dumpable(task->mm) == SUID_DUMP_USER;
+	return task->mm ? task->mm->user_ns : NULL;
 #endif
 }
 
