@@ -111,3 +111,9 @@ unpack() {
 	done
 	rm -rf "$debs"
 }
+
+# closure PACKAGE...: those, what every Debian has, and all that these need
+closure() {
+	apt-get -qq --no-install-recommends -s install '?essential' "$@" |
+		awk '$1 == "Inst" { print $2 }'
+}
