@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What depends on the architecture: the system call ABIs and their numbers. */
+/*
+ * What depends on the architecture: the system call ABIs, as systrace_event.flags, and
+ * their numbers. FIRST and NR say which ABIs there can be.
+ */
 #ifndef SYSTRACE_ARCH_H
 #define SYSTRACE_ARCH_H
 
@@ -7,13 +10,13 @@
 #include <linux/sched.h>
 #include <systrace/uapi.h>
 
-#ifndef CONFIG_X86_64
-#error "systrace supports x86-64"
-#endif
+#if defined(CONFIG_X86_64)
 
+#define SYSTRACE_ARCH_ABI_FIRST	SYSTRACE_FLAG_X86_64
+#define SYSTRACE_ARCH_ABI_NR	3
 #define SYSTRACE_X32_BIT	0x40000000
 
-/* The ABI of the call `nr` that current is in, as systrace_event.flags; *nr loses x32's marker. */
+/* That of the call `nr` that current is in; *nr loses x32's marker. */
 static __always_inline u8 systrace_arch_abi(s32 *nr)
 {
 	if (in_ia32_syscall())
@@ -22,7 +25,7 @@ static __always_inline u8 systrace_arch_abi(s32 *nr)
 		*nr -= SYSTRACE_X32_BIT;
 		return SYSTRACE_FLAG_X32;
 	}
-	return 0;
+	return SYSTRACE_FLAG_X86_64;
 }
 
 static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
@@ -36,5 +39,25 @@ static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 		return nr == 59 || nr == 322;
 	}
 }
+
+#elif defined(CONFIG_ARM64)
+
+#define SYSTRACE_ARCH_ABI_FIRST	SYSTRACE_FLAG_ARM64
+#define SYSTRACE_ARCH_ABI_NR	2
+
+/* A task makes only calls of its program's kind. */
+static __always_inline u8 systrace_arch_abi(s32 *nr)
+{
+	return is_compat_task() ? SYSTRACE_FLAG_ARM : SYSTRACE_FLAG_ARM64;
+}
+
+static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
+{
+	return abi == SYSTRACE_FLAG_ARM ? nr == 11 || nr == 387 : nr == 221 || nr == 281;
+}
+
+#else
+#error "systrace supports x86-64 and arm64"
+#endif
 
 #endif

@@ -35,6 +35,8 @@ static long do_info(struct systrace_session *session, void *arg)
 		info->features |= SYSTRACE_FEATURE_I386;
 	if (IS_ENABLED(CONFIG_X86_X32_ABI))
 		info->features |= SYSTRACE_FEATURE_X32;
+	if (IS_ENABLED(CONFIG_ARM64) && IS_ENABLED(CONFIG_COMPAT))
+		info->features |= SYSTRACE_FEATURE_ARM;
 	info->events = SYSTRACE_EVENTS_ALL;
 	info->ring_bytes_min = SYSTRACE_RING_BYTES_MIN;
 	info->ring_bytes_max = SYSTRACE_RING_BYTES_MAX;

@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/init.h>
 #include <linux/slab.h>
 
 #include "policy.h"
 
-/* An ABI's place in the table is its flag in an event; SYSTRACE_ABI_* is 1 << place. */
-enum abi { X86_64 = 0, I386 = SYSTRACE_FLAG_I386, X32 = SYSTRACE_FLAG_X32, ABIS };
+/* SYSTRACE_ABI_* is 1 << an event's flag. */
+enum abi {
+	X86_64	= SYSTRACE_FLAG_X86_64,
+	I386	= SYSTRACE_FLAG_I386,
+	X32	= SYSTRACE_FLAG_X32,
+	ARM64	= SYSTRACE_FLAG_ARM64,
+	ARM	= SYSTRACE_FLAG_ARM,
+};
 
 static_assert(SYSTRACE_ABI_X86_64 == 1 << X86_64 && SYSTRACE_ABI_I386 == 1 << I386 &&
-	      SYSTRACE_ABI_X32 == 1 << X32);
+	      SYSTRACE_ABI_X32 == 1 << X32 && SYSTRACE_ABI_ARM64 == 1 << ARM64 &&
+	      SYSTRACE_ABI_ARM == 1 << ARM);
 
-static const struct { u8 abi; u8 nargs; u16 nr; } calls[] = {
+static const struct { u8 abi; u8 nargs; u16 nr; } calls[] __initconst = {
 #define SYSTRACE_SYSCALL(abi, nr, name, nargs) { abi, nargs, nr },
 #include <systrace/syscalls.tbl>
 #undef SYSTRACE_SYSCALL
@@ -17,16 +25,19 @@ static const struct { u8 abi; u8 nargs; u16 nr; } calls[] = {
 
 struct systrace_policy_table systrace_policy_all;
 
-void systrace_policy_init(void)
+void __init systrace_policy_init(void)
 {
-	unsigned int i;
+	unsigned int i, place;
 
 	memset(systrace_policy_all.entry,
 	       SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | SYSTRACE_ARGS,
 	       sizeof(systrace_policy_all.entry));
-	for (i = 0; i < ARRAY_SIZE(calls); i++)
-		systrace_policy_all.entry[calls[i].abi][calls[i].nr] =
-			SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | calls[i].nargs;
+	for (i = 0; i < ARRAY_SIZE(calls); i++) {
+		place = calls[i].abi - SYSTRACE_ARCH_ABI_FIRST;
+		if (place < SYSTRACE_ARCH_ABI_NR)
+			systrace_policy_all.entry[place][calls[i].nr] =
+				SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | calls[i].nargs;
+	}
 }
 
 int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules)
@@ -34,7 +45,7 @@ int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules)
 	const struct systrace_rule *rule;
 
 	for (rule = rules; rule < rules + nr_rules; rule++) {
-		if (!rule->abi || rule->abi >= 1 << ABIS || rule->reserved)
+		if (!rule->abi || rule->abi & ~SYSTRACE_ABI_ALL || rule->reserved)
 			return -EINVAL;
 		if (rule->record & ~(SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN))
 			return -EINVAL;
@@ -47,7 +58,8 @@ int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules)
 	return 0;
 }
 
-static void apply(struct systrace_policy_table *table, const struct systrace_rule *rule, int abi)
+static void apply(struct systrace_policy_table *table, const struct systrace_rule *rule,
+		  int place)
 {
 	u8 what = 0;
 	u8 nargs;
@@ -60,8 +72,8 @@ static void apply(struct systrace_policy_table *table, const struct systrace_rul
 		what |= SYSTRACE_POLICY_RETURN;
 	for (nr = rule->first; nr <= rule->last; nr++) {
 		i = min_t(u32, nr, SYSTRACE_NR_MAX + 1);
-		nargs = systrace_policy_all.entry[abi][i] & SYSTRACE_POLICY_NARGS;
-		table->entry[abi][i] = what | min(nargs, rule->nargs);
+		nargs = systrace_policy_all.entry[place][i] & SYSTRACE_POLICY_NARGS;
+		table->entry[place][i] = what | min(nargs, rule->nargs);
 	}
 }
 
@@ -78,17 +90,17 @@ int systrace_policy_set(struct systrace_session *session, const struct systrace_
 			u32 nr_rules)
 {
 	struct systrace_policy_table *table;
+	int place;
 	u32 i;
-	int abi;
 
 	lockdep_assert_held(&session->mutex);
 	table = kzalloc(sizeof(*table), GFP_KERNEL_ACCOUNT);
 	if (!table)
 		return -ENOMEM;
 	for (i = 0; i < nr_rules; i++)
-		for (abi = 0; abi < ABIS; abi++)
-			if (rules[i].abi & 1 << abi)
-				apply(table, &rules[i], abi);
+		for (place = 0; place < SYSTRACE_ARCH_ABI_NR; place++)
+			if (rules[i].abi & 1 << (SYSTRACE_ARCH_ABI_FIRST + place))
+				apply(table, &rules[i], place);
 	replace(session, table);
 	return 0;
 }

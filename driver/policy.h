@@ -6,6 +6,7 @@
 #include <linux/nospec.h>
 #include <linux/rcupdate.h>
 
+#include "arch.h"
 #include "session.h"
 
 #define SYSTRACE_POLICY_ENTER	0x80
@@ -14,8 +15,8 @@
 
 struct systrace_policy_table {
 	struct rcu_head rcu;
-	/* By enum abi of policy.c; the last place is that of all other numbers. */
-	u8 entry[3][SYSTRACE_NR_MAX + 2];
+	/* By this architecture's ABIs; the last place is that of all other numbers. */
+	u8 entry[SYSTRACE_ARCH_ABI_NR][SYSTRACE_NR_MAX + 2];
 };
 
 /* abi as systrace_event.flags. */
@@ -24,7 +25,8 @@ static __always_inline u8 systrace_policy_entry(const struct systrace_policy_tab
 {
 	u32 i = min_t(u32, nr, SYSTRACE_NR_MAX + 1);
 
-	return table->entry[abi][array_index_nospec(i, SYSTRACE_NR_MAX + 2)];
+	i = array_index_nospec(i, SYSTRACE_NR_MAX + 2);
+	return table->entry[abi - SYSTRACE_ARCH_ABI_FIRST][i];
 }
 
 /* The policy that every session begins with: everything, whole. */

@@ -155,7 +155,7 @@ static void add_call(struct systrace_dump_options *o, const char *name)
 {
 	bool found = false;
 
-	for (unsigned abi = SYSTRACE_ABI_X86_64; abi <= SYSTRACE_ABI_X32; abi <<= 1) {
+	for (unsigned abi = 1; abi <= SYSTRACE_ABI_ALL; abi <<= 1) {
 		int nr = systrace_syscall_number(abi, name);
 
 		if (nr < 0)

@@ -107,6 +107,8 @@ static char *put_call(char *p, const struct systrace_event *event, int nr)
 		p = put(p, "i386:");
 	else if (abi == SYSTRACE_ABI_X32)
 		p = put(p, "x32:");
+	else if (abi == SYSTRACE_ABI_ARM)
+		p = put(p, "arm:");
 	if (name)
 		return put(p, name);
 	return put_hex(put(p, "syscall_"), (uint32_t)nr);

@@ -176,7 +176,7 @@ unsigned systrace_attached(const struct systrace *st);
 /* ---------------------------------------------------------------- names --- */
 
 /*
- * The ABI of an event, SYSTRACE_ABI_*; and by ABI and number a system call's
+ * The ABI of an ENTER or RETURN, SYSTRACE_ABI_*; and by ABI and number a system call's
  * name (NULL if unknown), or its argument count (-1). Static strings.
  */
 unsigned systrace_abi(const struct systrace_event *event);

@@ -25,6 +25,8 @@ static const struct call x86_64[] = {
 #define OF_X86_64	ENTRY
 #define OF_I386		IGNORE
 #define OF_X32		IGNORE
+#define OF_ARM64	IGNORE
+#define OF_ARM		IGNORE
 #include <systrace/syscalls.tbl>
 #undef OF_X86_64
 #undef OF_I386
@@ -42,6 +44,22 @@ static const struct call x32[] = {
 #define OF_I386		IGNORE
 #define OF_X32		ENTRY
 #include <systrace/syscalls.tbl>
+#undef OF_X32
+#undef OF_ARM64
+};
+
+static const struct call arm64[] = {
+#define OF_X32		IGNORE
+#define OF_ARM64	ENTRY
+#include <systrace/syscalls.tbl>
+#undef OF_ARM64
+#undef OF_ARM
+};
+
+static const struct call arm[] = {
+#define OF_ARM64	IGNORE
+#define OF_ARM		ENTRY
+#include <systrace/syscalls.tbl>
 };
 
 #define TABLE(calls)	((struct table){ calls, (int)(sizeof(calls) / sizeof((calls)[0])) })
@@ -55,6 +73,10 @@ static struct table table_of(unsigned abi)
 		return TABLE(i386_calls);
 	case SYSTRACE_ABI_X32:
 		return TABLE(x32);
+	case SYSTRACE_ABI_ARM64:
+		return TABLE(arm64);
+	case SYSTRACE_ABI_ARM:
+		return TABLE(arm);
 	}
 	return (struct table){ NULL, 0 };
 }
@@ -68,11 +90,7 @@ static const struct call *call_of(unsigned abi, int nr)
 
 unsigned systrace_abi(const struct systrace_event *event)
 {
-	if (event->flags & SYSTRACE_FLAG_I386)
-		return SYSTRACE_ABI_I386;
-	if (event->flags & SYSTRACE_FLAG_X32)
-		return SYSTRACE_ABI_X32;
-	return SYSTRACE_ABI_X86_64;
+	return 1U << (event->flags & SYSTRACE_FLAG_ABI);
 }
 
 const char *systrace_syscall_name(unsigned abi, int nr)

@@ -127,9 +127,16 @@ enum systrace_type {
 	SYSTRACE_DETACH	= 9	/* struct systrace_detach */
 };
 
-/* systrace_event.flags: the ABI of an ENTER or RETURN; neither is x86-64 */
+/*
+ * systrace_event.flags of an ENTER or RETURN has, under this mask, the ABI of the call:
+ * from which table its number is. SYSTRACE_ABI_* is 1 << this.
+ */
+#define SYSTRACE_FLAG_ABI	0x07
+#define SYSTRACE_FLAG_X86_64	0x00
 #define SYSTRACE_FLAG_I386	0x01
 #define SYSTRACE_FLAG_X32	0x02
+#define SYSTRACE_FLAG_ARM64	0x03
+#define SYSTRACE_FLAG_ARM	0x04	/* EABI: a 32-bit program */
 
 /*
  * What every record begins with. 8-byte aligned, never straddling the end of
@@ -360,6 +367,7 @@ struct systrace_ring {
 #define SYSTRACE_FEATURE_X32		(1ULL << 4)	/* it was built with x32 calls */
 #define SYSTRACE_FEATURE_PIDFD		(1ULL << 5)	/* ATTACH and DETACH by these */
 #define SYSTRACE_FEATURE_CGROUP		(1ULL << 6)
+#define SYSTRACE_FEATURE_ARM		(1ULL << 7)	/* an arm64 kernel built with arm calls */
 
 struct systrace_info {
 	__u32	size;
@@ -430,10 +438,28 @@ struct systrace_setup {
  *		or record bit, nargs above 6 other than SYSTRACE_NARGS_ALL, or
  *		first and last are not -1 <= first <= last <= SYSTRACE_NR_MAX
  *	ENOMEM	no memory
+ * Rules for the ABIs of other architectures are taken, too, and change nothing.
  */
-#define SYSTRACE_ABI_X86_64	0x1
-#define SYSTRACE_ABI_I386	0x2
-#define SYSTRACE_ABI_X32	0x4
+#define SYSTRACE_ABI_X86_64	0x01
+#define SYSTRACE_ABI_I386	0x02
+#define SYSTRACE_ABI_X32	0x04
+#define SYSTRACE_ABI_ARM64	0x08
+#define SYSTRACE_ABI_ARM	0x10
+#define SYSTRACE_ABI_ALL	0x1f	/* those above */
+
+/* That of the program which includes this */
+#if defined(__x86_64__) && defined(__ILP32__)
+#define SYSTRACE_ABI_NATIVE	SYSTRACE_ABI_X32
+#elif defined(__x86_64__)
+#define SYSTRACE_ABI_NATIVE	SYSTRACE_ABI_X86_64
+#elif defined(__i386__)
+#define SYSTRACE_ABI_NATIVE	SYSTRACE_ABI_I386
+#elif defined(__aarch64__)
+#define SYSTRACE_ABI_NATIVE	SYSTRACE_ABI_ARM64
+#elif defined(__ARM_EABI__)
+#define SYSTRACE_ABI_NATIVE	SYSTRACE_ABI_ARM
+#endif
+
 #define SYSTRACE_RECORD_ENTER	0x1
 #define SYSTRACE_RECORD_RETURN	0x2
 #define SYSTRACE_NARGS_ALL	0xff

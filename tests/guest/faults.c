@@ -52,7 +52,7 @@ static int call_setup(int fd)
 
 static int call_policy(int fd)
 {
-	static const struct systrace_rule rule = { .abi = SYSTRACE_ABI_X86_64, .last = 10 };
+	static const struct systrace_rule rule = { .abi = SYSTRACE_ABI_NATIVE, .last = 10 };
 	struct systrace_policy policy = { .size = sizeof(policy), .nr_rules = 1,
 					  .rules = (uintptr_t)&rule };
 

@@ -325,8 +325,8 @@ static void test_spawn(void)
 static void policy_of_two(int fd)
 {
 	const struct systrace_rule rules[] = {
-		{ SYSTRACE_ABI_X86_64, SYSTRACE_RECORD_ENTER, 0, 0, SYS_getppid, SYS_getppid },
-		{ SYSTRACE_ABI_X86_64, SYSTRACE_RECORD_ENTER, 0, 0, SYS_execve, SYS_execve },
+		{ SYSTRACE_ABI_NATIVE, SYSTRACE_RECORD_ENTER, 0, 0, SYS_getppid, SYS_getppid },
+		{ SYSTRACE_ABI_NATIVE, SYSTRACE_RECORD_ENTER, 0, 0, SYS_execve, SYS_execve },
 	};
 	struct systrace_policy policy = {
 		.size = sizeof(policy), .rules = (uintptr_t)rules, .nr_rules = COUNT(rules),

@@ -68,7 +68,7 @@ static int read_to_end(struct systrace *st, struct account *a)
 static struct systrace *session(__u64 ring_bytes, pid_t pid)
 {
 	static const struct systrace_rule rule = {
-		.abi = SYSTRACE_ABI_X86_64,
+		.abi = SYSTRACE_ABI_NATIVE,
 		.record = SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN,
 		.first = SYS_getppid, .last = SYS_getppid,
 	};
@@ -278,7 +278,7 @@ static struct liar begin_liar(pid_t pid)
 {
 	struct systrace_attach_args attach = { .size = sizeof(attach), .pid = pid };
 	struct systrace_rule rule = {
-		.abi = SYSTRACE_ABI_X86_64,
+		.abi = SYSTRACE_ABI_NATIVE,
 		.record = SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN,
 		.first = SYS_getppid, .last = SYS_getppid,
 	};

@@ -119,7 +119,7 @@ static void read_to_end(struct systrace *st, struct account *a)
 static struct systrace *session(__u32 full)
 {
 	static const struct systrace_rule rule = {
-		.abi = SYSTRACE_ABI_X86_64,
+		.abi = SYSTRACE_ABI_NATIVE,
 		.record = SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN,
 		.first = SYS_getppid, .last = SYS_getppid,
 	};

@@ -178,7 +178,7 @@ static void test_no_memory(void)
 
 /* ----------------------------------------------------------------- POLICY --- */
 
-#define GOOD { .abi = SYSTRACE_ABI_X86_64, .record = SYSTRACE_RECORD_ENTER, \
+#define GOOD { .abi = SYSTRACE_ABI_NATIVE, .record = SYSTRACE_RECORD_ENTER, \
 	       .nargs = SYSTRACE_NARGS_ALL, .first = 0, .last = SYSTRACE_NR_MAX }
 
 static const struct {
@@ -186,7 +186,7 @@ static const struct {
 	struct systrace_rule rule;
 } bad_rules[] = {
 	{ "no abi", { .abi = 0 } },
-	{ "an unknown abi", { .abi = 8 } },
+	{ "an unknown abi", { .abi = 0x20 } },
 	{ "an unknown abi beside a known one", { .abi = 0x81 } },
 	{ "an unknown record bit", { .abi = 1, .record = 4 } },
 	{ "all record bits", { .abi = 1, .record = 0xff } },
@@ -249,11 +249,23 @@ static void test_rules(struct systrace *st)
 	}
 }
 
+/* What this machine cannot have means nothing, so that a program can ask for all. */
+static void test_other_architectures(struct systrace *st, struct systrace_rule rule)
+{
+	const __u8 x86 = SYSTRACE_ABI_X86_64 | SYSTRACE_ABI_I386 | SYSTRACE_ABI_X32;
+	struct systrace_rule rules[2] = { rule, GOOD };
+
+	rules[1].abi = SYSTRACE_ABI_NATIVE & x86 ? SYSTRACE_ABI_ALL & ~x86 : x86;
+	tap_errno(set_policy(systrace_fd(st), rules, 2), 0,
+		  "POLICY with a rule for another architecture");
+	tap_ok(only_getppid(st), "it changes nothing");
+}
+
 static void test_policy(void)
 {
 	static struct systrace_rule many[SYSTRACE_RULES_MAX + 1];
 	const struct systrace_rule getppid_only = {
-		.abi = SYSTRACE_ABI_X86_64, .record = SYSTRACE_RECORD_ENTER,
+		.abi = SYSTRACE_ABI_NATIVE, .record = SYSTRACE_RECORD_ENTER,
 		.first = SYS_getppid, .last = SYS_getppid,
 	};
 	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = RING });
@@ -263,6 +275,7 @@ static void test_policy(void)
 	tap_errno(set_policy(fd, &getppid_only, 1), 0, "POLICY with one rule");
 	tap_ok(only_getppid(st), "it holds");
 	test_rules(st);
+	test_other_architectures(st, getppid_only);
 	for (size_t i = 0; i < COUNT(many); i++)
 		many[i] = (struct systrace_rule)GOOD;
 	tap_errno(set_policy(fd, many, COUNT(many)), EINVAL, "POLICY with a rule too many");

@@ -69,7 +69,7 @@ static struct one begin(unsigned i, const pid_t *pids)
 	for (size_t k = 0; k < COUNT(calls); k++)
 		if (o.mask & 1U << k)
 			rules[n++] = (struct systrace_rule){
-				.abi = SYSTRACE_ABI_X86_64, .record = o.record,
+				.abi = SYSTRACE_ABI_NATIVE, .record = o.record,
 				.first = calls[k], .last = calls[k] };
 	if (systrace_policy(o.st, rules, n))
 		tap_bail("policy");

@@ -71,7 +71,7 @@ static void use_cpu(long cpu)
 static struct systrace *session(__u64 events, __u32 watermark, __u32 latency_us)
 {
 	static const struct systrace_rule rule = {
-		.abi = SYSTRACE_ABI_X86_64, .record = SYSTRACE_RECORD_ENTER,
+		.abi = SYSTRACE_ABI_NATIVE, .record = SYSTRACE_RECORD_ENTER,
 		.first = SYS_getppid, .last = SYS_getppid,
 	};
 	struct systrace *st = tap_session((struct systrace_options){

@@ -74,6 +74,11 @@ static void calls_name_their_abi(void **state)
 	check(&e, "7 12.000000345 100 ENTER x32:rt_sigaction()\n");
 	r.event.flags = SYSTRACE_FLAG_I386;
 	check(&r, "7 12.000000345 100 RETURN i386:write = 3\n");
+	r.event.flags = SYSTRACE_FLAG_ARM;
+	check(&r, "7 12.000000345 100 RETURN arm:write = 3\n");
+	r.event.flags = SYSTRACE_FLAG_ARM64;
+	r.nr = 64;
+	check(&r, "7 12.000000345 100 RETURN write = 3\n");
 }
 
 static void unknown_calls_print_their_number(void **state)

@@ -2,10 +2,11 @@
 /*
  * The system call table against what is known without its generator: the
  * numbers in the C library's kernel headers, and argument counts from the
- * manual pages, above all where the three ABIs differ.
+ * manual pages, above all where the ABIs differ.
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
@@ -17,7 +18,7 @@
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
-enum abi { X86_64, X32, I386, ABIS };
+enum abi { X86_64, X32, I386, ARM64, ARM, ABIS };
 
 struct call {
 	enum abi abi;
@@ -32,9 +33,9 @@ static const struct call table[] = {
 #undef SYSTRACE_SYSCALL
 };
 
-static const char *const abi_name[ABIS] = { "X86_64", "X32", "I386" };
+static const char *const abi_name[ABIS] = { "X86_64", "X32", "I386", "ARM64", "ARM" };
 static const char *const header_name[ABIS] = {
-	"unistd_64.h", "unistd_x32.h", "unistd_32.h"
+	"unistd_64.h", "unistd_x32.h", "unistd_32.h", "unistd.h for arm64", "unistd.h for arm"
 };
 
 /* Numbers in the middle of the range that came after the first headers we meet. */
@@ -108,6 +109,26 @@ static void test_x32_range(void **state)
 	}
 }
 
+/* arm's definitions stand under conditions, in headers that change with each release. */
+static FILE *preprocess(const char *arguments)
+{
+	char command[512];
+	FILE *file;
+	int c;
+
+	snprintf(command, sizeof(command), "echo '#include <asm/unistd.h>' |"
+		 " cpp -dM -nostdinc %s 2>/dev/null | grep __NR | LC_ALL=C sort", arguments);
+	file = popen(command, "r");
+	assert_non_null(file);
+	c = getc(file);
+	if (c == EOF) {
+		pclose(file);
+		return NULL;
+	}
+	ungetc(c, file);
+	return file;
+}
+
 static FILE *open_header(enum abi abi)
 {
 	static const char *const dirs[] = {
@@ -118,6 +139,10 @@ static FILE *open_header(enum abi abi)
 	char path[4096];
 	FILE *file = NULL;
 
+	if (abi == ARM64)
+		return preprocess("-I/usr/aarch64-linux-gnu/include -D__aarch64__");
+	if (abi == ARM)
+		return preprocess("-I/usr/arm-linux-gnueabihf/include -D__ARM_EABI__");
 	for (size_t i = 0; !file && i < (given ? 1 : ARRAY_SIZE(dirs)); i++) {
 		snprintf(path, sizeof(path), "%s/%s", given ? given : dirs[i], header_name[abi]);
 		file = fopen(path, "r");
@@ -125,19 +150,54 @@ static FILE *open_header(enum abi abi)
 	return file;
 }
 
+/* A call by two names, the first of them for both sizes of a word: sorted before the second. */
+struct other {
+	char name[128];
+	unsigned int nr;
+};
+
+#define OTHERS	64
+
+static bool number_of(const char *line, char *name, unsigned int *nr, struct other *others)
+{
+	struct other *o = others;
+	char other[128];
+
+	while (*o->name)
+		o++;
+	assert_true(o < others + OTHERS - 1);
+	if (sscanf(line, "#define __NR3264_%127s %u", o->name, &o->nr) == 2)
+		return false;
+	*o->name = '\0';
+	if (sscanf(line, "#define __NR_%127s __NR3264_%127s", name, other) == 2) {
+		for (o = others; *o->name; o++)
+			if (!strcmp(o->name, other))
+				*nr = o->nr;
+		return true;
+	}
+	return sscanf(line, "#define __NR_%127s (__X32_SYSCALL_BIT + %u)", name, nr) == 2 ||
+	       sscanf(line, "#define __NR_%127s (__NR_SYSCALL_BASE + %u)", name, nr) == 2 ||
+	       sscanf(line, "#define __NR_%127s %u", name, nr) == 2;
+}
+
+/* Which of the names are none of a call. */
+static bool is_call(const char *name)
+{
+	return !isupper((unsigned char)*name) && strcmp(name, "syscalls") &&
+	       strcmp(name, "arch_specific_syscall");
+}
+
 /* Fills @seen for each entry that a header names; returns the header's last number. */
 static unsigned int read_header(FILE *file, enum abi abi, char *seen)
 {
 	unsigned int nr, last = 0, newest = last_nr(I386);
+	struct other others[OTHERS] = { 0 };
 	char line[256], name[128];
 
 	while (fgets(line, sizeof(line), file)) {
 		const struct call *c;
 
-		if (sscanf(line, "#define __NR_%127s (__X32_SYSCALL_BIT + %u)", name, &nr) != 2 &&
-		    sscanf(line, "#define __NR_%127s %u", name, &nr) != 2)
-			continue;
-		if (!strcmp(name, "syscalls"))
+		if (!number_of(line, name, &nr, others) || !is_call(name))
 			continue;
 		if (nr > last && nr < 512)
 			last = nr;
@@ -171,12 +231,16 @@ static void check_header(enum abi abi)
 
 	if (!file) {
 #ifdef __x86_64__
-		fail_msg("no asm/%s: set SYSTRACE_ASM_HEADERS", header_name[abi]);
+		fail_msg("no asm/%s: set SYSTRACE_ASM_HEADERS, or install linux-libc-dev-ARCH-cross",
+			 header_name[abi]);
 #endif
 		skip();
 	}
 	last = read_header(file, abi, seen);
-	fclose(file);
+	if (abi < ARM64)
+		fclose(file);
+	else
+		assert_int_equal(pclose(file), 0);
 	assert_true(last > 400);
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		const struct call *c = &table[i];
@@ -205,6 +269,18 @@ static void test_header_i386(void **state)
 {
 	(void)state;
 	check_header(I386);
+}
+
+static void test_header_arm64(void **state)
+{
+	(void)state;
+	check_header(ARM64);
+}
+
+static void test_header_arm(void **state)
+{
+	(void)state;
+	check_header(ARM);
 }
 
 static const struct call known[] = {
@@ -289,6 +365,56 @@ static const struct call known[] = {
 	{ I386, 339, "fanotify_mark", 6 },
 	{ I386, 378, "preadv2", 6 },
 	{ I386, 384, "arch_prctl", 2 },
+
+	{ ARM64, 0, "io_setup", 2 },
+	{ ARM64, 18, "lookup_dcookie", 3 },	/* gone by 6.12 */
+	{ ARM64, 25, "fcntl", 3 },
+	{ ARM64, 38, "renameat", 4 },		/* its own, not of each such architecture */
+	{ ARM64, 42, "nfsservctl", 0 },		/* never was */
+	{ ARM64, 45, "truncate", 2 },
+	{ ARM64, 57, "close", 1 },
+	{ ARM64, 63, "read", 3 },
+	{ ARM64, 67, "pread64", 4 },
+	{ ARM64, 72, "pselect6", 6 },
+	{ ARM64, 79, "newfstatat", 4 },
+	{ ARM64, 84, "sync_file_range", 4 },
+	{ ARM64, 128, "restart_syscall", 0 },
+	{ ARM64, 139, "rt_sigreturn", 0 },
+	{ ARM64, 172, "getpid", 0 },
+	{ ARM64, 220, "clone", 5 },
+	{ ARM64, 221, "execve", 3 },
+	{ ARM64, 222, "mmap", 6 },
+	{ ARM64, 223, "fadvise64", 4 },
+	{ ARM64, 281, "execveat", 5 },
+	{ ARM64, 447, "memfd_secret", 1 },
+
+	{ ARM, 0, "restart_syscall", 0 },
+	{ ARM, 3, "read", 3 },
+	{ ARM, 11, "execve", 3 },
+	{ ARM, 72, "sigsuspend", 3 },		/* two unused, then the mask */
+	{ ARM, 86, "uselib", 1 },		/* gone by 7.3 */
+	{ ARM, 119, "sigreturn", 0 },
+	{ ARM, 120, "clone", 5 },
+	{ ARM, 134, "bdflush", 2 },		/* gone by 6.1 */
+	{ ARM, 142, "_newselect", 5 },
+	{ ARM, 149, "_sysctl", 0 },
+	{ ARM, 173, "rt_sigreturn", 0 },
+	{ ARM, 180, "pread64", 6 },		/* one unused, so that two begin with an even */
+	{ ARM, 181, "pwrite64", 6 },
+	{ ARM, 192, "mmap2", 6 },
+	{ ARM, 193, "truncate64", 4 },
+	{ ARM, 194, "ftruncate64", 4 },
+	{ ARM, 225, "readahead", 5 },
+	{ ARM, 249, "lookup_dcookie", 4 },
+	{ ARM, 266, "statfs64", 3 },
+	{ ARM, 270, "arm_fadvise64_64", 6 },
+	{ ARM, 271, "pciconfig_iobase", 0 },	/* of kernels of 32 bits alone */
+	{ ARM, 341, "arm_sync_file_range", 6 },
+	{ ARM, 352, "fallocate", 6 },
+	{ ARM, 361, "preadv", 5 },
+	{ ARM, 368, "fanotify_mark", 6 },
+	{ ARM, 387, "execveat", 5 },
+	{ ARM, 392, "preadv2", 6 },
 };
 
 static void test_known(void **state)
@@ -344,6 +470,8 @@ int main(void)
 		cmocka_unit_test(test_header_x86_64),
 		cmocka_unit_test(test_header_x32),
 		cmocka_unit_test(test_header_i386),
+		cmocka_unit_test(test_header_arm64),
+		cmocka_unit_test(test_header_arm),
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_abis_agree),
 	};
