@@ -28,6 +28,12 @@ static __always_inline u8 systrace_arch_abi(s32 *nr)
 	return SYSTRACE_FLAG_X86_64;
 }
 
+/* The same when the call returns: the kernel gives an execve the number of its new ABI. */
+static __always_inline u8 systrace_arch_return_abi(const struct pt_regs *regs, s32 *nr)
+{
+	return systrace_arch_abi(nr);
+}
+
 static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 {
 	switch (abi) {
@@ -45,6 +51,11 @@ static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 #define SYSTRACE_ARCH_ABI_FIRST	SYSTRACE_FLAG_ARM64
 #define SYSTRACE_ARCH_ABI_NR	2
 
+#define SYSTRACE_EXECVE		221
+#define SYSTRACE_EXECVEAT	281
+#define SYSTRACE_EXECVE_ARM	11
+#define SYSTRACE_EXECVEAT_ARM	387
+
 /* A task makes only calls of its program's kind. */
 static __always_inline u8 systrace_arch_abi(s32 *nr)
 {
@@ -53,7 +64,28 @@ static __always_inline u8 systrace_arch_abi(s32 *nr)
 
 static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 {
-	return abi == SYSTRACE_FLAG_ARM ? nr == 11 || nr == 387 : nr == 221 || nr == 281;
+	if (abi == SYSTRACE_FLAG_ARM)
+		return nr == SYSTRACE_EXECVE_ARM || nr == SYSTRACE_EXECVEAT_ARM;
+	return nr == SYSTRACE_EXECVE || nr == SYSTRACE_EXECVEAT;
+}
+
+/*
+ * When a call returns. An execve by which the program's kind changed still has its number of
+ * the old one. Who really made the call of that number has it in a register; after an execve
+ * that is zero.
+ */
+static __always_inline u8 systrace_arch_return_abi(const struct pt_regs *regs, s32 *nr)
+{
+	u8 abi = systrace_arch_abi(nr);
+	bool arm = abi == SYSTRACE_FLAG_ARM;
+
+	if (likely(regs->regs[arm ? 7 : 8]))
+		return abi;
+	if (*nr == (arm ? SYSTRACE_EXECVE : SYSTRACE_EXECVE_ARM))
+		*nr = arm ? SYSTRACE_EXECVE_ARM : SYSTRACE_EXECVE;
+	else if (*nr == (arm ? SYSTRACE_EXECVEAT : SYSTRACE_EXECVEAT_ARM))
+		*nr = arm ? SYSTRACE_EXECVEAT_ARM : SYSTRACE_EXECVEAT;
+	return abi;
 }
 
 #else

@@ -75,7 +75,7 @@ static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 {
 	struct systrace_attachment *a;
 	s32 nr = syscall_get_nr(current, regs);
-	u8 abi = systrace_arch_abi(&nr);
+	u8 abi = systrace_arch_return_abi(regs, &nr);
 	u8 what;
 
 	preempt_disable_notrace();
