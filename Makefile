@@ -9,12 +9,22 @@
 # make model	install what is missing, and explore the models of the orderings
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
+#
+# ARCH=arm64	any of those that build, into build/arm64, by the compiler CROSS_COMPILE
 
 MAKEFLAGS += -r
 .DELETE_ON_ERROR:
 .SUFFIXES:
 
-B := build
+# The kernel's build takes these as they are.
+ifdef ARCH
+CROSS_COMPILE ?= $(if $(filter arm64,$(ARCH)),aarch64-linux-gnu-)
+export ARCH CROSS_COMPILE
+CC := $(CROSS_COMPILE)gcc
+AR := $(CROSS_COMPILE)ar
+endif
+
+B := build$(addprefix /,$(ARCH))
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 
@@ -31,7 +41,7 @@ all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
 examples: $B/systrace-dump $B/agent
 driver: $B/driver/$(KVER)/systrace.ko
-tests: $(unit_tests) $(guest_tests) $(stress_tests)
+tests: $(guest_tests) $(if $(ARCH),,$(unit_tests) $(stress_tests))
 
 # --- the library ---
 
