@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 		__atomic_store_n(&shared->go, 1, __ATOMIC_RELEASE);
 		/* Later after an execve that was not over, earlier after one that was. */
 		for (unsigned n = spin; n; n--)
-			__asm__ volatile("pause");
+			native_relax();
 		if (systrace_detach(st, 0, SYSTRACE_DETACH_ALL) < 0)
 			tap_bail("DETACH");
 		left += attached(st);

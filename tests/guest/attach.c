@@ -74,11 +74,11 @@ static void test_vfork(void)
 	tap_ok(systrace_attach(s.st, pid, SYSTRACE_ATTACH_TREE) == 2, "in vfork: parent and child");
 	gate_open(g, 1);
 	stream_read_all(&s);
-	stream_tells(&s, pid, "the parent", "TASK, RETURN vfork=%d, ENTER exit_group, EXIT 0x600",
+	stream_tells(&s, pid, "the parent", "TASK, RETURN " VFORK "=%d, ENTER exit_group, EXIT 0x600",
 		     child);
 	stream_tells(&s, child, "the child", "TASK, RETURN read=1, ENTER exit_group, EXIT 0x500");
 	tap_ok(stream_ordered(stream_call(&s, child, SYSTRACE_ENTER, SYS_exit_group, 0),
-			      stream_call(&s, pid, SYSTRACE_RETURN, SYS_vfork, 0)),
+			      stream_call(&s, pid, SYSTRACE_RETURN, NATIVE_VFORK, 0)),
 	       "the parent goes on after the child's exit");
 	end(&s, pid, g);
 }
@@ -113,7 +113,7 @@ static pid_t parent_of_reader(struct gate g, pid_t *child)
 		for (;;)
 			pause();
 	}
-	tap_await_call(pid, SYS_pause);
+	tap_await_call(pid, NATIVE_PAUSE);
 	*child = shared->pid;
 	return pid;
 }
@@ -276,8 +276,8 @@ static pid_t family(pid_t *thread, pid_t *child)
 		usleep(1000);
 	*thread = shared->other;
 	*child = shared->pid;
-	tap_await_call(*child, SYS_pause);
-	tap_await_call(*thread, SYS_pause);
+	tap_await_call(*child, NATIVE_PAUSE);
+	tap_await_call(*thread, NATIVE_PAUSE);
 	unlink("gone");
 	return pid;
 }

@@ -36,7 +36,7 @@ static void by_exit_group(void)
 static void sleep_on(void)
 {
 	for (;;)
-		syscall(SYS_pause);
+		native_pause();
 }
 
 static void fault(void)
@@ -62,7 +62,7 @@ static void test_one(void (*run)(void), int sig, const char *what, const char *s
 	stream_attach(&s, pid, SYSTRACE_ATTACH_TREE);
 	gate_open(g, 1);
 	if (sig) {
-		tap_await_call(pid, SYS_pause);
+		tap_await_call(pid, NATIVE_PAUSE);
 		kill(pid, sig);
 	}
 	waitpid(pid, &status, 0);
@@ -80,9 +80,9 @@ static void test_each(void)
 	setrlimit(RLIMIT_CORE, &core);
 	test_one(by_exit, 0, "exit", "ENTER exit");
 	test_one(by_exit_group, 0, "exit_group", "ENTER exit_group");
-	test_one(sleep_on, SIGKILL, "SIGKILL", "ENTER pause, RETURN pause=-514, SIGNAL 9");
-	test_one(sleep_on, SIGTERM, "SIGTERM", "ENTER pause, RETURN pause=-514, SIGNAL 9");
-	test_one(sleep_on, SIGQUIT, "SIGQUIT", "ENTER pause, RETURN pause=-514, SIGNAL 3");
+	test_one(sleep_on, SIGKILL, "SIGKILL", "ENTER " PAUSE ", RETURN " PAUSE "=-514, SIGNAL 9");
+	test_one(sleep_on, SIGTERM, "SIGTERM", "ENTER " PAUSE ", RETURN " PAUSE "=-514, SIGNAL 9");
+	test_one(sleep_on, SIGQUIT, "SIGQUIT", "ENTER " PAUSE ", RETURN " PAUSE "=-514, SIGNAL 3");
 	test_one(fault, 0, "a fault", "SIGNAL 11");
 	core.rlim_cur = RLIM_INFINITY;
 	setrlimit(RLIMIT_CORE, &core);
@@ -225,7 +225,7 @@ static void orphan(void)
 	shared->orphan = getpid();
 	prctl(PR_SET_PDEATHSIG, 0);
 	gate_pass(orphan_gate);
-	if (syscall(SYS_fork) == 0)
+	if (native_fork() == 0)
 		syscall(SYS_exit_group, 0);
 	gate_pass(orphan_gate);
 	syscall(SYS_exit_group, 0);
@@ -254,7 +254,7 @@ static pid_t begin_family(bool subreaper)
 	}
 	while (!*(volatile pid_t *)&shared->orphan)
 		usleep(1000);
-	tap_await_call(pid, SYS_pause);
+	tap_await_call(pid, NATIVE_PAUSE);
 	tap_await_call(shared->middle, SYS_read);
 	tap_await_call(shared->orphan, SYS_read);
 	return pid;
@@ -296,10 +296,10 @@ static void finish_orphan(struct stream *s, pid_t orphan_pid)
 	stream_read_all(s);
 	fork_ = (const void *)stream_find(s, orphan_pid, SYSTRACE_FORK, 0);
 	child = fork_ ? (pid_t)fork_->child : 0;
-	stream_tells(s, orphan_pid, "an orphan goes on", "TASK, RETURN read=1, ENTER fork, FORK %d, "
-		     "RETURN fork=%d, ENTER read, RETURN read=1, ENTER exit_group, EXIT 0x0",
+	stream_tells(s, orphan_pid, "an orphan goes on", "TASK, RETURN read=1, ENTER " FORK ", FORK %d, "
+		     "RETURN " FORK "=%d, ENTER read, RETURN read=1, ENTER exit_group, EXIT 0x0",
 		     child, child);
-	stream_tells(s, child, "and its child follows", "RETURN fork=0, ENTER exit_group, EXIT 0x0");
+	stream_tells(s, child, "and its child follows", CHILD(FORK) "ENTER exit_group, EXIT 0x0");
 }
 
 static void test_orphan(void)
@@ -314,7 +314,7 @@ static void test_orphan(void)
 	tap_reap(pid);
 	tap_ok(systrace_detach(s.st, pid, SYSTRACE_DETACH_TREE) == -ESRCH, "the root is gone");
 	finish_orphan(&s, orphan_pid);
-	stream_tells(&s, pid, "the root", "TASK, DETACH asked, TASK, RETURN pause=-514, SIGNAL 9, "
+	stream_tells(&s, pid, "the root", "TASK, DETACH asked, TASK, RETURN " PAUSE "=-514, SIGNAL 9, "
 		     "EXIT 0x9");
 	end_family(&s);
 }
@@ -391,8 +391,8 @@ static void test_reuse(void)
 	waitpid(pid, &status, 0);
 	if (status)
 		tap_bail("no child of that number");
-	stream_tells(&s, number, "two tasks, one after the other", "RETURN clone3=0, ENTER getppid, "
-		     "RETURN getppid=%d, ENTER exit_group, EXIT 0x100, RETURN clone3=0, "
+	stream_tells(&s, number, "two tasks, one after the other", CHILD("clone3") "ENTER getppid, "
+		     "RETURN getppid=%d, ENTER exit_group, EXIT 0x100, " CHILD("clone3") ""
 		     "ENTER getpid, RETURN getpid=%d, ENTER exit_group, EXIT 0x200", pid, number);
 	for (size_t i = 0; i < s.nr; i++) {
 		if (s.events[i]->type != SYSTRACE_FORK)

@@ -50,8 +50,8 @@ static void orphan(struct gate g)
 
 	shared->orphan = outer_number();
 	gate_pass(g);
-	if (syscall(SYS_fork) == 0) {
-		syscall(SYS_readlink, "/proc/self", text, sizeof(text));
+	if (native_fork() == 0) {
+		syscall(SYS_readlinkat, AT_FDCWD, "/proc/self", text, sizeof(text));
 		syscall(SYS_exit_group, 0);
 	}
 	gate_pass(g);
@@ -77,7 +77,7 @@ static pid_t namespace_with_orphan(struct gate g)
 		for (;;)
 			pause();
 	}
-	tap_await_call(pid, SYS_pause);
+	tap_await_call(pid, NATIVE_PAUSE);
 	tap_await_call(shared->orphan, SYS_read);
 	return pid;
 }
@@ -106,9 +106,9 @@ static void test_outside(void)
 	tap_await_call(shared->orphan, SYS_read);
 	tap_ok(systrace_detach(s.st, pid, SYSTRACE_DETACH_TREE) == 2, "both are detached");
 	stream_read(&s);
-	stream_tells(&s, shared->orphan, "the orphan", "TASK, RETURN read=1, ENTER fork, FORK %d, "
-		     "RETURN fork=4, ENTER read, DETACH asked", child);
-	stream_tells(&s, child, "its child", "RETURN fork=0, ENTER readlink, RETURN readlink=%d, "
+	stream_tells(&s, shared->orphan, "the orphan", "TASK, RETURN read=1, ENTER " FORK ", FORK %d, "
+		     "RETURN " FORK "=4, ENTER read, DETACH asked", child);
+	stream_tells(&s, child, "its child", CHILD(FORK) "ENTER readlinkat, RETURN readlinkat=%d, "
 		     "ENTER exit_group, EXIT 0x0", snprintf(NULL, 0, "%d", child));
 	stream_tells(&s, pid, "the first process", "TASK, DETACH asked");
 	stream_end(&s);
@@ -128,7 +128,7 @@ static void test_inside(void)
 
 	if (pid == 0) {
 		gate_pass(g);
-		if (syscall(SYS_fork) == 0)
+		if (native_fork() == 0)
 			syscall(SYS_exit_group, 3);
 		_exit(0);
 	}

@@ -286,7 +286,7 @@ static void end_task(struct task *t)
 
 static bool makes_task(int nr)
 {
-	return nr == SYS_clone || nr == SYS_clone3 || nr == SYS_fork || nr == SYS_vfork;
+	return native_makes_task(nr);
 }
 
 static bool ends_task(int nr)
@@ -382,7 +382,7 @@ static void on_event(const struct systrace_event *e)
 		on_return((const void *)e, t);
 	} else if (e->type == SYSTRACE_FORK) {
 		check(t->in_call && makes_task(t->nr), PAIRED, e);
-		begin_task(e, fork->child, true);
+		begin_task(e, fork->child, *CHILD(""));
 	} else if (e->type == SYSTRACE_EXEC) {
 		on_exec((const void *)e, t);
 	} else if (e->type == SYSTRACE_EXIT) {

@@ -8,9 +8,11 @@
 #ifndef SYSTRACE_TESTS_SCENE_H
 #define SYSTRACE_TESTS_SCENE_H
 
+#include <elf.h>
 #include <stdint.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/user.h>
 
 #include "tap.h"
@@ -19,6 +21,22 @@
 #define TEXT	4096
 
 /* ------------------------------------------------------------------- calls --- */
+
+#if defined(__x86_64__)
+
+#define N_CLOSE		"3"
+#define N_GETUID	"102"
+#define N_SIGRETURN	"15"
+#define N_EXIT		"60"
+#define N_EXECVE	"59"
+#define N_VFORK		"58"
+#define N_OF_VFORK	"58"
+#define C_VFORK		" c<58=0"	/* how a child begins */
+#define C_CLONE3	" c<435=0"
+#define N_TRAPPED	"102"	/* the register of the result when a call is refused by a signal */
+#define TRAPPED		SYS_getuid
+#define N_SKIPPED	"-38"	/* what a call returns that a debugger skips */
+#define SKIPPED		(-ENOSYS)
 
 /* With the arguments 1 to 6 */
 TAP long call64(long nr)
@@ -49,6 +67,35 @@ TAP long call32(long nr)
 	return call32_with(nr, 1, 2, 3);
 }
 
+#elif defined(__aarch64__)
+
+#define N_CLOSE		"57"
+#define N_GETUID	"174"
+#define N_SIGRETURN	"139"
+#define N_EXIT		"93"
+#define N_EXECVE	"221"
+#define N_VFORK		"220(4111)"	/* clone */
+#define N_OF_VFORK	"220"
+#define C_VFORK		""
+#define C_CLONE3	""
+#define N_TRAPPED	"1"
+#define TRAPPED		1
+#define N_SKIPPED	"1"
+#define SKIPPED		1
+
+TAP long call64(long nr)
+{
+	register long number __asm__("x8") = nr, a __asm__("x0") = 1, b __asm__("x1") = 2,
+		      c __asm__("x2") = 3, d __asm__("x3") = 4, e __asm__("x4") = 5,
+		      f __asm__("x5") = 6;
+
+	__asm__ volatile("svc 0" : "+r" (a)
+			 : "r" (number), "r" (b), "r" (c), "r" (d), "r" (e), "r" (f) : "memory");
+	return a;
+}
+
+#endif
+
 static void mark(void)
 {
 	syscall(SYS_close, MARK);
@@ -69,9 +116,15 @@ static void add(char *text, const char *format, ...)
 
 static const char *abi(const struct systrace_event *e)
 {
-	if (e->flags & SYSTRACE_FLAG_I386)
+	switch (systrace_abi(e)) {
+	case SYSTRACE_ABI_NATIVE:
+		return "";
+	case SYSTRACE_ABI_I386:
 		return "i";
-	return e->flags & SYSTRACE_FLAG_X32 ? "x" : "";
+	case SYSTRACE_ABI_X32:
+		return "x";
+	}
+	return "?";
 }
 
 /* Of which task, between its marks. */
@@ -166,6 +219,63 @@ static void read_all(struct systrace *st, struct reading *r)
 	}
 }
 
+/* --------------------------------------------------------------- registers --- */
+
+/* Those of a task at a stop, on its way into a call or out of it */
+struct regs {
+	struct user_regs_struct all;
+	int nr;
+	long first;	/* argument, on the way in */
+	long result;	/* on the way out; on the way in, with PTRACE_SYSEMU */
+};
+
+#if defined(__x86_64__)
+
+TAP void get_regs(pid_t pid, bool entry, struct regs *r)
+{
+	(void)entry;
+	if (ptrace(PTRACE_GETREGS, pid, 0, &r->all))
+		tap_bail("PTRACE_GETREGS");
+	r->nr = (int)r->all.orig_rax;
+	r->first = (long)r->all.rdi;
+	r->result = (long)r->all.rax;
+}
+
+TAP void set_regs(pid_t pid, bool entry, struct regs *r)
+{
+	(void)entry;
+	r->all.orig_rax = (unsigned long)r->nr;
+	r->all.rdi = (unsigned long)r->first;
+	r->all.rax = (unsigned long)r->result;
+	ptrace(PTRACE_SETREGS, pid, 0, &r->all);
+}
+
+#elif defined(__aarch64__)
+
+/* One register is the first argument and the result. */
+TAP void get_regs(pid_t pid, bool entry, struct regs *r)
+{
+	struct iovec all = { &r->all, sizeof(r->all) }, nr = { &r->nr, sizeof(r->nr) };
+
+	(void)entry;
+	if (ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all) ||
+	    ptrace(PTRACE_GETREGSET, pid, NT_ARM_SYSTEM_CALL, &nr))
+		tap_bail("PTRACE_GETREGSET");
+	r->first = r->result = (long)r->all.regs[0];
+}
+
+TAP void set_regs(pid_t pid, bool entry, struct regs *r)
+{
+	struct iovec all = { &r->all, sizeof(r->all) }, nr = { &r->nr, sizeof(r->nr) };
+	bool emulated = (long)r->all.regs[0] != r->result;
+
+	r->all.regs[0] = (unsigned long)(entry && !emulated ? r->first : r->result);
+	ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &all);
+	ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &nr);
+}
+
+#endif
+
 /* ------------------------------------------------------------------ scenes --- */
 
 /* run is traced; what it returns is the child's status. */
@@ -174,7 +284,7 @@ struct scene {
 	int (*run)(void);
 	void (*prepare)(void);
 	/* Returns the request of ptrace by which it goes on; 0 for this one: */
-	int (*stop)(bool entry, struct user_regs_struct *regs);
+	int (*stop)(bool entry, struct regs *regs);
 	int request;		/* 0: nobody debugs it */
 	int status;		/* as run must return it, or the signal that ends it */
 	void (*meanwhile)(pid_t pid);
@@ -203,13 +313,12 @@ static pid_t begin(const struct scene *s)
 /* The debugger at one stop, at an entry or an exit; how it goes on */
 static int at_stop(const struct scene *s, pid_t pid, bool entry)
 {
-	struct user_regs_struct regs;
+	struct regs regs;
 	int request;
 
-	if (ptrace(PTRACE_GETREGS, pid, 0, &regs))
-		tap_bail("PTRACE_GETREGS");
+	get_regs(pid, entry, &regs);
 	request = s->stop(entry, &regs);
-	ptrace(PTRACE_SETREGS, pid, 0, &regs);
+	set_regs(pid, entry, &regs);
 	return request ? request : s->request;
 }
 

@@ -19,7 +19,7 @@
 
 /* Made by nothing else here. */
 static const int calls[] = {
-	SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgrp, SYS_sched_yield,
+	SYS_getppid, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_getpgid, SYS_sched_yield,
 };
 
 static struct {

@@ -338,7 +338,7 @@ static void be_armed(void)
 		while (!systrace_attached(w.st) && waitpid(pid, NULL, WNOHANG) == 0)
 			;
 		for (unsigned n = any(20000); n; n--)
-			__asm__ volatile("pause");
+			native_relax();
 		if (systrace_detach(w.st, 0, SYSTRACE_DETACH_ALL) < 0)
 			tap_bail("DETACH");
 		soak_must(stats_of(&w).attached == 0, "a program that begins is detached");

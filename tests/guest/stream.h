@@ -116,12 +116,25 @@ TAP bool stream_ordered(const struct systrace_event *one, const struct systrace_
 
 /* ----------------------------------------------------------------- stories --- */
 
+static const char *foreign(const struct systrace_event *e)
+{
+	switch (systrace_abi(e)) {
+	case SYSTRACE_ABI_NATIVE:
+		return "";
+	case SYSTRACE_ABI_I386:
+		return "i386 ";
+	case SYSTRACE_ABI_ARM:
+		return "arm ";
+	}
+	return "? ";
+}
+
 TAP const char *stream_name(const struct systrace_event *e, int nr)
 {
 	const char *name = systrace_syscall_name(systrace_abi(e), nr);
 	static char text[64];
 
-	snprintf(text, sizeof(text), "%s%s", e->flags & SYSTRACE_FLAG_I386 ? "i386 " : "",
+	snprintf(text, sizeof(text), "%s%s", foreign(e),
 		 name ? name : "?");
 	return text;
 }
@@ -294,7 +307,7 @@ TAP void *team_sibling(void *arg)
 	team->sibling = (pid_t)syscall(SYS_gettid);
 	atomic_fetch_add(&team->ready, 1);
 	for (;;)
-		syscall(SYS_pause);
+		native_pause();
 	return NULL;
 }
 
@@ -324,13 +337,13 @@ TAP struct team *team_begin(void (*act)(void))
 		pthread_create(&id, NULL, team_sibling, team);
 		pthread_create(&id, NULL, team_actor, team);
 		for (;;)
-			syscall(SYS_pause);
+			native_pause();
 	}
 	team->leader = pid;
 	while (atomic_load(&team->ready) != 2)
 		usleep(1000);
-	tap_await_call(team->leader, SYS_pause);
-	tap_await_call(team->sibling, SYS_pause);
+	tap_await_call(team->leader, NATIVE_PAUSE);
+	tap_await_call(team->sibling, NATIVE_PAUSE);
 	tap_await_call(team->actor, SYS_read);
 	return team;
 }
@@ -347,6 +360,6 @@ TAP int team_end(struct team *team)
 }
 
 /* The rest of a thread's story when another ends it in its pause. */
-#define KILLED(code) "TASK, RETURN pause=-514, SIGNAL 9, EXIT " code
+#define KILLED(code) "TASK, RETURN " PAUSE "=-514, SIGNAL 9, EXIT " code
 
 #endif

@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include <systrace.h>
 
+#include "native.h"
+
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
 #define TAP __attribute__((unused)) static
 
@@ -223,7 +225,7 @@ TAP pid_t tap_sleeper(void)
 	if (pid == 0)
 		for (;;)
 			pause();
-	tap_await_call(pid, SYS_pause);
+	tap_await_call(pid, NATIVE_PAUSE);
 	return pid;
 }
 

@@ -259,7 +259,7 @@ static bool sleeps(struct sleeper *s)
 	if (fgets(line, sizeof(line), file))
 		sscanf(line, "%d", &nr);
 	fclose(file);
-	return nr == SYS_poll || nr == SYS_select || nr == SYS_pselect6 || nr == SYS_epoll_wait;
+	return native_polls(nr);
 }
 
 static struct sleeper sleepers[EPOLL_EDGE_ONCE + 1];

@@ -73,7 +73,7 @@ static void errors(void)
 	sink = read(1000, buffer, 1);
 	sink = write(1, bad, 100);
 	sink = lseek(0, -5, 77);
-	sink = syscall(SYS_readlink, bad, buffer, 3);
+	sink = syscall(SYS_readlinkat, AT_FDCWD, bad, buffer, 3);
 	sink = dup2(0, 1 << 30);
 	sink = socket(12345, SOCK_STREAM, 0);
 	sink = mprotect((void *)0x1001, 4096, PROT_READ);
