@@ -164,7 +164,8 @@ struct systrace_event {
  * dispatch (prctl) turned into a signal has neither. A debugger, and seccomp
  * through one, can make another call of it before: then it is that call, or -1
  * if it is to be skipped, that is entered and that returns. The ABI is that of the
- * moment: an execve may be entered in one and return in another.
+ * moment: an execve may be entered in one and return in another, with its number there;
+ * on x86 an execveat that succeeds returns as execve.
  */
 struct systrace_enter {
 	struct systrace_event event;
@@ -176,11 +177,12 @@ struct systrace_enter {
 /*
  * A system call returns. result is what the kernel gives: what the program gets,
  * unless a debugger changes it after; or for a call that will be started again, the
- * kernel's own -512 to -516; or nr, for a call that seccomp turned into a signal. A
- * child of fork, vfork or clone begins with a RETURN of 0; that of its parent, if it
- * waits as for vfork, comes after the child entered exit or an execve, before or after
- * its EXIT or EXEC. After rt_sigreturn nr is -1, and result is the register that
- * the signal had interrupted.
+ * kernel's own -512 to -516; or for a call that seccomp turned into a signal, what the
+ * register has: nr on x86, the first argument on arm64, there also if a debugger skips
+ * it. A child of fork, vfork or clone begins with a RETURN of 0 on x86, with none on
+ * arm64; that of its parent, if it waits as for vfork, comes after the child entered
+ * exit or an execve, before or after its EXIT or EXEC. After rt_sigreturn nr is -1, and
+ * result is the register that the signal had interrupted.
  */
 struct systrace_return {
 	struct systrace_event event;
