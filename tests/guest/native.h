@@ -49,7 +49,7 @@ static inline void native_relax(void)
 #if defined(__x86_64__)
 	__asm__ volatile("pause");
 #else
-	__asm__ volatile("yield");
+	__asm__ volatile("isb" ::: "memory");	/* a yield is soon over */
 #endif
 }
 
