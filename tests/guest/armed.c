@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
+#include <time.h>
 
 #include "tap.h"
 
@@ -65,6 +66,14 @@ static unsigned attached(struct systrace *st)
 	return stats.attached;
 }
 
+static __u64 now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (__u64)t.tv_sec * 1000000 + (__u64)t.tv_nsec / 1000;
+}
+
 struct seen {
 	unsigned execs, ends, late;
 };
@@ -117,9 +126,9 @@ int main(int argc, char **argv)
 		while (!__atomic_load_n(&shared->ready, __ATOMIC_ACQUIRE))
 			;
 		__atomic_store_n(&shared->go, 1, __ATOMIC_RELEASE);
-		/* Later after an execve that was not over, earlier after one that was. */
-		for (unsigned n = spin; n; n--)
-			native_relax();
+		/* Later after an execve that was not over, earlier after one that was; in us. */
+		for (__u64 end = now_us() + spin; now_us() < end;)
+			;
 		if (systrace_detach(st, 0, SYSTRACE_DETACH_ALL) < 0)
 			tap_bail("DETACH");
 		left += attached(st);
