@@ -344,13 +344,16 @@ static void test_born(void)
 /* Moved in and out all the time, while the cgroup is attached and detached. */
 static void test_races(void)
 {
-	struct systrace *kept = session(), *st;	/* it keeps the probes */
+	struct systrace *kept = session(), *st;
 	struct worker a = begin_worker();
 	unsigned begun = 0, twice = 0, left = 0;
+	int inner = folder(INNER);
 	pid_t mover;
 
-	if (systrace_attach(kept, getpid(), SYSTRACE_ATTACH_TASK) != 1)
+	/* It keeps the probes, which take their time to come and go. */
+	if (systrace_attach_cgroup(kept, inner))
 		tap_bail("attach");
+	close(inner);
 	mover = tap_fork();
 	if (mover == 0)
 		for (unsigned i = 0;; i++)
