@@ -18,6 +18,7 @@
  *
  * Errors. A function that returns int returns 0 or more on success and a
  * negated errno on failure; nothing is printed and errno is not part of it.
+ * Signal handlers interrupt systrace_wait alone (-EINTR).
  *
  * Threads. The library has no global state. One thread at a time may use a
  * handle for reading (next, release, wait, close); any thread may at the same

@@ -7,8 +7,12 @@
 
 int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg)
 {
-	int ret = ioctl(st->fd, request, arg);
+	int ret;
 
+	/* The driver's calls end soon, but can be interrupted: then nothing has happened. */
+	do
+		ret = ioctl(st->fd, request, arg);
+	while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : ret;
 }
 

@@ -23,7 +23,7 @@ struct systrace {
 	struct systrace_latest latest;	/* this one instead if the session overwrites */
 };
 
-/* ioctl, but -errno. Any thread; async-signal-safe. */
+/* ioctl, but -errno, and never -EINTR. Any thread; async-signal-safe. */
 int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg);
 
 #endif
