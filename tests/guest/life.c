@@ -17,7 +17,6 @@
 #include "module.h"
 #include "tap.h"
 
-#define KMEMLEAK "/sys/kernel/debug/kmemleak"
 #define RING	(4 << 20)
 #define SMALL	(64 << 10)	/* 1000 of them are more than a user may lock */
 #define SMALLS	100		/* for each round */
@@ -338,27 +337,6 @@ static void test_rounds(bool (*round)(int), int rounds, const char *name)
 	memory_compare(before, after, SPARE, name);
 }
 
-/* Anything at all: what an unloaded module has left has no name any more. */
-static void test_kmemleak(void)
-{
-	char line[256];
-	FILE *file;
-
-	sleep(6);	/* it takes nothing younger than 5 seconds for lost */
-	if (!tap_put(KMEMLEAK, "scan") || !tap_put(KMEMLEAK, "scan")) {
-		tap_ok(true, "kmemleak finds nothing # SKIP the kernel does not have it");
-		return;
-	}
-	file = fopen(KMEMLEAK, "r");
-	if (!file)
-		tap_bail(KMEMLEAK);
-	line[0] = '\0';
-	for (int i = 0; i < 30 && fgets(line, sizeof(line), file); i++)
-		tap_note("%s", strtok(line, "\n"));
-	fclose(file);
-	tap_ok(!line[0], "kmemleak finds nothing");
-}
-
 int main(int argc, char **argv)
 {
 	int rounds = argc > 1 ? atoi(argv[1]) : 50;
@@ -374,6 +352,6 @@ int main(int argc, char **argv)
 	test_rounds(module_round, rounds, "unload and load");
 	test_rounds(kill_in_the_middle, rounds, "kill the reader");
 	test_rounds(many_sessions, rounds, "open and close");
-	test_kmemleak();
+	memory_look_for_leaks();
 	return tap_end();
 }

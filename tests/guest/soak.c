@@ -23,38 +23,6 @@
 #define WARM_UP	20		/* seconds: caches and tables grow */
 #define SPARE	4096		/* KiB that free memory varies by */
 
-static unsigned long seed;
-static struct work_random rng;	/* of this process, for this round */
-
-static unsigned any(unsigned below)
-{
-	return work_random(&rng, below);
-}
-
-/* ------------------------------------------------------------------ workers --- */
-
-static void work_on(void)
-{
-	const char *wrong;
-
-	setpgid(0, 0);
-	work_begin();
-	while (!atomic_load(&soak->stop)) {
-		const char *step = NULL;
-
-		wrong = work_step(&rng, &step);
-		soak_doing(step);
-		atomic_fetch_add(&soak->steps, 1);
-		soak_must(!wrong, "a program comes to its right result: %s", wrong);
-	}
-	_exit(0);
-}
-
-static pid_t any_worker(void)
-{
-	return soak->slots[any(SOAK_WORKERS)].pid;
-}
-
 /* ----------------------------------------------------------------- sessions --- */
 
 /* Fair answers, where tasks come and go. */
@@ -83,16 +51,16 @@ static struct systrace_stats stats_of(const struct watched *w)
 /* A number near that of a worker's child is one, often enough; or gone, or nobody's. */
 static pid_t any_task(void)
 {
-	return (pid_t)(300 + any(700));
+	return (pid_t)(300 + soak_any(700));
 }
 
 static void do_attach(struct watched *w)
 {
-	bool tree = any(4);
+	bool tree = soak_any(4);
 	int ret;
 
 	soak_doing("ATTACH");
-	ret = systrace_attach(w->st, any(3) ? any_worker() : any_task(),
+	ret = systrace_attach(w->st, soak_any(3) ? soak_worker() : any_task(),
 			      tree ? SYSTRACE_ATTACH_TREE : SYSTRACE_ATTACH_TASK);
 	w->attached |= ret > 0;
 	w->alone |= !tree;
@@ -102,8 +70,8 @@ static void do_attach(struct watched *w)
 static void do_detach(struct watched *w)
 {
 	soak_doing("DETACH");
-	if (any(2)) {
-		int ret = systrace_detach(w->st, any_worker(), any(2) ? SYSTRACE_DETACH_TREE :
+	if (soak_any(2)) {
+		int ret = systrace_detach(w->st, soak_worker(), soak_any(2) ? SYSTRACE_DETACH_TREE :
 								       SYSTRACE_DETACH_TASK);
 		soak_must(fair(ret), "DETACH: %s", tap_error(-ret));
 		return;
@@ -116,7 +84,7 @@ static void do_detach(struct watched *w)
 static void do_read(struct watched *w)
 {
 	const struct systrace_event *e;
-	unsigned n = any(2000);
+	unsigned n = soak_any(2000);
 
 	soak_doing("read");
 	while (n-- && (e = systrace_next(w->st)))
@@ -129,7 +97,7 @@ static void do_wait(struct watched *w)
 	int ret;
 
 	soak_doing("wait");
-	ret = systrace_wait(w->st, (int)any(20));
+	ret = systrace_wait(w->st, (int)soak_any(20));
 	soak_must(ret >= 0 || ret == -ECHILD, "wait: %s", tap_error(-ret));
 }
 
@@ -154,9 +122,9 @@ static void do_pause(struct watched *w)
 			  w->stream.seq == stats.seq, "a recorder's account adds up when paused");
 	}
 	atomic_fetch_add(&soak->pauses, 1);
-	if (any(3) == 0)
+	if (soak_any(3) == 0)
 		do_attach(w);
-	if (any(3) == 0)
+	if (soak_any(3) == 0)
 		do_detach(w);
 	trail_forget(&w->stream);
 	soak_doing("RESUME");
@@ -167,15 +135,15 @@ static void do_pause(struct watched *w)
 static void do_policy(struct watched *w)
 {
 	struct systrace_rule rules[8];
-	unsigned n = any(COUNT(rules) + 1);
+	unsigned n = soak_any(COUNT(rules) + 1);
 
 	soak_doing("POLICY");
 	for (unsigned i = 0; i < n; i++) {
 		rules[i] = (struct systrace_rule){
-			.abi = (__u8)(1 + any(7)), .record = (__u8)any(4), .nargs = (__u8)any(7),
-			.first = (int)any(200) - 1,
+			.abi = (__u8)(1 + soak_any(7)), .record = (__u8)soak_any(4), .nargs = (__u8)soak_any(7),
+			.first = (int)soak_any(200) - 1,
 		};
-		rules[i].last = rules[i].first + (int)any(300);
+		rules[i].last = rules[i].first + (int)soak_any(300);
 	}
 	if (systrace_policy(w->st, rules, n))
 		tap_bail("POLICY");
@@ -198,7 +166,7 @@ static void do_spawn(struct watched *w)
 	if (w->child)
 		return;
 	soak_doing("spawn");
-	snprintf(text, sizeof(text), "%u", any(100000));
+	snprintf(text, sizeof(text), "%u", soak_any(100000));
 	ret = systrace_spawn(w->st, &w->child, "/proc/self/exe", argv, NULL);
 	w->attached |= ret == 0;
 	if (ret == -EEXIST)	/* the session follows us, by any_task: then the child, too */
@@ -210,22 +178,22 @@ static void do_nap(struct watched *w)
 {
 	(void)w;
 	soak_doing("nap");
-	usleep(any(20000));
+	usleep(soak_any(20000));
 }
 
 static struct systrace_options any_options(void)
 {
-	struct systrace_options opts = { .ring_bytes = 4096UL << any(8), .full = any(3) };
+	struct systrace_options opts = { .ring_bytes = 4096UL << soak_any(8), .full = soak_any(3) };
 
 	if (opts.full == SYSTRACE_FULL_BLOCK)
-		opts.timeout_ms = any(2) ? SYSTRACE_NO_TIMEOUT : 1 + any(300);
-	if (any(3) == 0) {
-		opts.watermark = 1 + any((unsigned)opts.ring_bytes / 2);
-		opts.latency_us = 50 + any(20000);
+		opts.timeout_ms = soak_any(2) ? SYSTRACE_NO_TIMEOUT : 1 + soak_any(300);
+	if (soak_any(3) == 0) {
+		opts.watermark = 1 + soak_any((unsigned)opts.ring_bytes / 2);
+		opts.latency_us = 50 + soak_any(20000);
 	}
-	if (any(3) == 0)
-		opts.events = (1 + any(511)) << SYSTRACE_ENTER;
-	opts.older = opts.full == SYSTRACE_FULL_OVERWRITE && any(2);
+	if (soak_any(3) == 0)
+		opts.events = (1 + soak_any(511)) << SYSTRACE_ENTER;
+	opts.older = opts.full == SYSTRACE_FULL_OVERWRITE && soak_any(2);
 	return opts;
 }
 
@@ -281,14 +249,14 @@ static void be_session(void)
 		do_pause, do_policy, do_stats, do_spawn, do_nap,
 	};
 	struct watched w = { .opts = any_options() };
-	unsigned n = 5 + any(60);
+	unsigned n = 5 + soak_any(60);
 
 	soak_doing("open");
 	w.st = tap_session(w.opts);
 	w.stream = trail_new();
 	do_attach(&w);
 	while (n-- && !atomic_load(&soak->stop_sessions))
-		ops[any(COUNT(ops))](&w);
+		ops[soak_any(COUNT(ops))](&w);
 	end_watched(&w);
 }
 
@@ -337,7 +305,7 @@ static void be_armed(void)
 		}
 		while (!systrace_attached(w.st) && waitpid(pid, NULL, WNOHANG) == 0)
 			;
-		for (unsigned n = any(20000); n; n--)
+		for (unsigned n = soak_any(20000); n; n--)
 			native_relax();
 		if (systrace_detach(w.st, 0, SYSTRACE_DETACH_ALL) < 0)
 			tap_bail("DETACH");
@@ -352,18 +320,18 @@ static void be_armed(void)
 /* Without the library: half-mapped, lying, left behind. */
 static void be_raw(void)
 {
-	struct raw s = raw_begin(any(3), 0);
+	struct raw s = raw_begin(soak_any(3), 0);
 	struct pollfd pfd = { .fd = s.fd, .events = POLLIN };
-	unsigned n = 5 + any(40);
+	unsigned n = 5 + soak_any(40);
 
 	soak_doing("raw");
-	raw_attach(&s, any_worker());
+	raw_attach(&s, soak_worker());
 	while (n-- && !atomic_load(&soak->stop_sessions)) {
 		soak_doing("raw");
-		switch (any(8)) {
+		switch (soak_any(8)) {
 		case 0:
 			munmap(s.control, s.setup.control_size);
-			usleep(any(3000));
+			usleep(soak_any(3000));
 			raw_map_control(&s);
 			break;
 		case 1:
@@ -371,26 +339,26 @@ static void be_raw(void)
 			       MREMAP_MAYMOVE | MREMAP_FIXED, (char *)s.control + (1UL << 40));
 			break;
 		case 2:
-			*raw_tail(&s, any(s.header->nr_rings)) = any(1 << 20);
+			*raw_tail(&s, soak_any(s.header->nr_rings)) = soak_any(1 << 20);
 			break;
 		case 3:
-			raw_op(&s, any(2) ? SYSTRACE_IOC_PAUSE : SYSTRACE_IOC_RESUME);
+			raw_op(&s, soak_any(2) ? SYSTRACE_IOC_PAUSE : SYSTRACE_IOC_RESUME);
 			break;
 		case 4:
-			poll(&pfd, 1, (int)any(10));
+			poll(&pfd, 1, (int)soak_any(10));
 			break;
 		case 5:
 			raw_stats(&s);
 			break;
 		default:
 			raw_drain(&s);
-			usleep(any(3000));
+			usleep(soak_any(3000));
 		}
 	}
 	atomic_fetch_add(&soak->raws, 1);
-	if (any(2))
+	if (soak_any(2))
 		close(s.fd);	/* its mappings hold it until we end */
-	usleep(any(5000));
+	usleep(soak_any(5000));
 }
 
 static void be_someone(void)
@@ -399,7 +367,7 @@ static void be_someone(void)
 		be_session, be_session, be_session, be_user, be_armed, be_raw,
 	};
 
-	kinds[any(COUNT(kinds))]();
+	kinds[soak_any(COUNT(kinds))]();
 	_exit(0);
 }
 
@@ -407,18 +375,18 @@ static void be_someone(void)
 static void begin_sessions(void)
 {
 	for (unsigned long round = 0; !atomic_load(&soak->stop_sessions); round++) {
-		bool killed = any(4) == 0;
+		bool killed = soak_any(4) == 0;
 		int status;
 		pid_t pid;
 
-		soak_me->seed = (unsigned long)any(1U << 30);
+		soak_me->seed = (unsigned long)soak_any(1U << 30);
 		pid = tap_fork();
 		if (pid == 0) {
-			rng = work_seed(soak_me->seed);
+			soak_rng = work_seed(soak_me->seed);
 			be_someone();
 		}
 		if (killed) {
-			usleep(any(200000));
+			usleep(soak_any(200000));
 			kill(pid, SIGKILL);
 		}
 		waitpid(pid, &status, 0);
@@ -431,88 +399,20 @@ static void begin_sessions(void)
 
 /* ------------------------------------------------------------------- others --- */
 
-static void change_cpus(void)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-	char path[64];
-
-	while (!atomic_load(&soak->stop) && cpus > 1) {
-		soak_doing("CPUs");
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online",
-			 1 + any((unsigned)cpus - 1));
-		if (tap_put(path, any(2) ? "1" : "0"))
-			atomic_fetch_add(&soak->hotplugs, 1);
-		usleep(any(300000));
-	}
-	for (long cpu = 1; cpu < cpus; cpu++) {
-		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online", cpu);
-		tap_put(path, "1");
-	}
-	_exit(0);
-}
-
 static void change_parameter(void)
 {
 	static const char *const values[] = { "0", "64", "1024", "65536" };
 
 	while (!atomic_load(&soak->stop)) {
 		soak_doing("the parameter");
-		soak_must(tap_put(PARAMETER, values[any(COUNT(values))]), "the parameter changes");
-		usleep(any(100000));
+		soak_must(tap_put(PARAMETER, values[soak_any(COUNT(values))]), "the parameter changes");
+		usleep(soak_any(100000));
 	}
 	tap_put(PARAMETER, "65536");
 	_exit(0);
 }
 
-/* False once all workers are gone. */
-static bool continue_all(void)
-{
-	bool any = false;
-
-	for (int i = 0; i < SOAK_WORKERS; i++)
-		any |= soak->slots[i].pid && !kill(-soak->slots[i].pid, SIGCONT);
-	return any;
-}
-
-/*
- * Where SIGSTOP and then SIGCONT come during one fork, the child is born stopped: the
- * kernel hands it the one and, since SIGCONT is ignored by default, not the other. So
- * somebody must continue it later, to the end.
- */
-static void stop_and_continue(void)
-{
-	while (!atomic_load(&soak->stop)) {
-		pid_t pid = any_worker();
-
-		soak_doing("signals");
-		kill(-pid, SIGSTOP);
-		usleep(any(5000));
-		kill(-pid, SIGCONT);
-		usleep(any(100000));
-		atomic_fetch_add(&soak->flips, 1);
-	}
-	while (continue_all())
-		usleep(10000);
-	_exit(0);
-}
-
 /* ------------------------------------------------------------------ the whole --- */
-
-static void begin_actor(int i, const char *name, void (*actor)(void))
-{
-	struct soak_slot *slot = &soak->slots[i];
-	pid_t pid;
-
-	slot->name = name;
-	slot->doing = "its beginning";
-	pid = tap_fork();
-	if (pid == 0) {
-		soak_me = slot;
-		rng = work_seed(seed++ * 64 + (unsigned long)i);
-		actor();
-	}
-	slot->pid = pid;
-}
 
 static void begin_actors(void)
 {
@@ -521,39 +421,12 @@ static void begin_actors(void)
 	atomic_store(&soak->stop, false);
 	atomic_store(&soak->stop_sessions, false);
 	while (i < SOAK_WORKERS)
-		begin_actor(i++, "a worker", work_on);
+		soak_begin_actor(i++, "a worker", soak_work);
 	while (i < SOAK_WORKERS + SOAK_SESSIONS)
-		begin_actor(i++, "a session", begin_sessions);
-	begin_actor(i++, "hotplug", change_cpus);
-	begin_actor(i++, "the parameter", change_parameter);
-	begin_actor(i++, "signals", stop_and_continue);
-}
-
-/* Those that watch end before those that they watch. */
-static bool end_actors(void)
-{
-	int bad = 0;
-
-	atomic_store(&soak->stop_sessions, true);
-	for (int i = SOAK_WORKERS; i < SOAK_WORKERS + SOAK_SESSIONS; i++)
-		bad |= soak_await(&soak->slots[i]);
-	atomic_store(&soak->stop, true);
-	/* The one that continues workers stays until they are gone. */
-	for (int i = 0; i < SOAK_ACTORS; i++)
-		if (soak->slots[i].pid)
-			bad |= soak_await(&soak->slots[i]);
-	return !bad;
-}
-
-/* Nobody is left but process 1 and we; who was killed may leave children for a moment. */
-static void await_nobody(void)
-{
-	for (int i = 0; i < 1000 * SOAK_PATIENCE / 10; i++) {
-		if (memory_processes() <= 2)
-			return;
-		usleep(10000);
-	}
-	soak_show("somebody is left");
+		soak_begin_actor(i++, "a session", begin_sessions);
+	soak_begin_actor(i++, "hotplug", soak_change_cpus);
+	soak_begin_actor(i++, "the parameter", change_parameter);
+	soak_begin_actor(i++, "signals", soak_signal);
 }
 
 static bool run(unsigned seconds)
@@ -567,9 +440,9 @@ static bool run(unsigned seconds)
 		usleep(100000);
 	}
 	stopped = time(NULL);
-	good = end_actors();
+	good = soak_end_actors();
 	ended = time(NULL);
-	await_nobody();
+	soak_await_nobody();
 	tap_note("%ld s; all had ended after %ld s more, and what they left after %ld",
 		 stopped - begun, ended - stopped, time(NULL) - ended);
 	return good;
@@ -611,13 +484,13 @@ int main(int argc, char **argv)
 
 	work_main(argc, argv);
 	seconds = argc > 1 ? (unsigned)atoi(argv[1]) : 120;
-	seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (unsigned long)time(NULL) % 100000;
+	soak_seed = argc > 2 ? strtoul(argv[2], NULL, 10) : (unsigned long)time(NULL) % 100000;
 	if (seconds < 1)
 		tap_bail("usage: soak [SECONDS [SEED]]");
 	soak = mmap(NULL, sizeof(*soak), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (soak == MAP_FAILED)
 		tap_bail("mmap");
-	tap_note("%u s, seed %lu", seconds, seed);
+	tap_note("%u s, seed %lu", seconds, soak_seed);
 	chmod(SYSTRACE_DEVICE, 0666);
 	tap_put(PID_MAX, "1000");	/* so that numbers are used again soon */
 	test(seconds);

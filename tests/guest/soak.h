@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What soak's actors share: what each is doing, and a watch over all of them. */
+/*
+ * What tests that do everything at once share: actors, what each is doing, and a watch
+ * over all of them. First come workers, which are traced, then those who trace them.
+ */
 #ifndef SYSTRACE_TESTS_SOAK_H
 #define SYSTRACE_TESTS_SOAK_H
 
@@ -8,11 +11,18 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "memory.h"
 #include "trail.h"
 #include "work.h"
 
 #define SOAK_WORKERS	3
+#ifndef SOAK_SESSIONS
 #define SOAK_SESSIONS	4
+#endif
+#ifndef SOAK_WORK_NAP
+#define SOAK_WORK_NAP	0	/* microseconds between the steps of a worker ... */
+#define SOAK_CPU_NAP	300000	/* ... and between CPUs that come or go, at most */
+#endif
 #define SOAK_OTHERS	3
 #define SOAK_ACTORS	(SOAK_WORKERS + SOAK_SESSIONS + SOAK_OTHERS)
 #define SOAK_PATIENCE	150	/* seconds in which an actor does nothing: it hangs */
@@ -147,6 +157,135 @@ TAP int soak_await(struct soak_slot *slot)
 	}
 	slot->pid = 0;
 	return status;
+}
+
+/* ---- actors ---- */
+
+static unsigned long soak_seed;
+static struct work_random soak_rng;	/* of this process, for this round */
+
+TAP unsigned soak_any(unsigned below)
+{
+	return work_random(&soak_rng, below);
+}
+
+TAP void soak_work(void)
+{
+	const char *wrong;
+
+	setpgid(0, 0);
+	work_begin();
+	while (!atomic_load(&soak->stop)) {
+		const char *step = NULL;
+
+		wrong = work_step(&soak_rng, &step);
+		soak_doing(step);
+		atomic_fetch_add(&soak->steps, 1);
+		soak_must(!wrong, "a program comes to its right result: %s", wrong);
+		if (SOAK_WORK_NAP)
+			usleep(soak_any(SOAK_WORK_NAP));
+	}
+	_exit(0);
+}
+
+TAP pid_t soak_worker(void)
+{
+	return soak->slots[soak_any(SOAK_WORKERS)].pid;
+}
+
+TAP void soak_change_cpus(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+	char path[64];
+
+	while (!atomic_load(&soak->stop) && cpus > 1) {
+		soak_doing("CPUs");
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online",
+			 1 + soak_any((unsigned)cpus - 1));
+		if (tap_put(path, soak_any(2) ? "1" : "0"))
+			atomic_fetch_add(&soak->hotplugs, 1);
+		usleep(soak_any(SOAK_CPU_NAP));
+	}
+	for (long cpu = 1; cpu < cpus; cpu++) {
+		snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%ld/online", cpu);
+		tap_put(path, "1");
+	}
+	_exit(0);
+}
+
+/* False once all workers are gone. */
+TAP bool soak_continue_all(void)
+{
+	bool any = false;
+
+	for (int i = 0; i < SOAK_WORKERS; i++)
+		any |= soak->slots[i].pid && !kill(-soak->slots[i].pid, SIGCONT);
+	return any;
+}
+
+/*
+ * Where SIGSTOP and then SIGCONT come during one fork, the child is born stopped: the
+ * kernel hands it the one and, since SIGCONT is ignored by default, not the other. So
+ * somebody must continue it later, to the end.
+ */
+TAP void soak_signal(void)
+{
+	while (!atomic_load(&soak->stop)) {
+		pid_t pid = soak_worker();
+
+		soak_doing("signals");
+		kill(-pid, SIGSTOP);
+		usleep(soak_any(5000));
+		kill(-pid, SIGCONT);
+		usleep(soak_any(100000));
+		atomic_fetch_add(&soak->flips, 1);
+	}
+	while (soak_continue_all())
+		usleep(10000);
+	_exit(0);
+}
+
+TAP void soak_begin_actor(int i, const char *name, void (*actor)(void))
+{
+	struct soak_slot *slot = &soak->slots[i];
+	pid_t pid;
+
+	slot->name = name;
+	slot->doing = "its beginning";
+	pid = tap_fork();
+	if (pid == 0) {
+		soak_me = slot;
+		soak_rng = work_seed(soak_seed++ * 64 + (unsigned long)i);
+		actor();
+	}
+	slot->pid = pid;
+}
+
+/* Those that watch end before those that they watch. */
+TAP bool soak_end_actors(void)
+{
+	int bad = 0;
+
+	atomic_store(&soak->stop_sessions, true);
+	for (int i = SOAK_WORKERS; i < SOAK_WORKERS + SOAK_SESSIONS; i++)
+		bad |= soak_await(&soak->slots[i]);
+	atomic_store(&soak->stop, true);
+	/* The one that continues workers stays until they are gone. */
+	for (int i = 0; i < SOAK_ACTORS; i++)
+		if (soak->slots[i].pid)
+			bad |= soak_await(&soak->slots[i]);
+	return !bad;
+}
+
+/* Nobody is left but process 1 and we; who was killed may leave children for a moment. */
+TAP void soak_await_nobody(void)
+{
+	for (int i = 0; i < 1000 * SOAK_PATIENCE / 10; i++) {
+		if (memory_processes() <= 2)
+			return;
+		usleep(10000);
+	}
+	soak_show("somebody is left");
 }
 
 #endif
