@@ -6,15 +6,19 @@
  */
 #define _GNU_SOURCE
 #include <grp.h>
+#include <stdint.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "calls.h"
 #include "program.h"
 #include "stream.h"
 
 #define USER	1000
 #define FILE_FD	100
 #define DIR_FD	101
+#define I386_EXECVE 11
 
 static char *none[] = { NULL };
 
@@ -289,6 +293,22 @@ static void armed_32(void)
 	to_32_and_back();
 }
 
+#ifdef __x86_64__
+/* By a 64-bit program. Pointers are of 32 bits then. */
+static void armed_by_i386(void)
+{
+	char *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+
+	if (low == MAP_FAILED)
+		_exit(98);
+	strcpy(low, "./exit");
+	((__u32 *)(void *)low)[16] = (__u32)(uintptr_t)low;	/* argv, and a null behind it */
+	attach_self();
+	call32_with(I386_EXECVE, (long)low, (long)low + 64, (long)low + 68);
+}
+#endif
+
 static void armed_by_descriptor(void)
 {
 	attach_self();
@@ -383,6 +403,10 @@ int main(void)
 		       "ENTER execveat, EXEC /dev/fd/100, RETURN " EXECVEAT "=0" EXITS);
 	test_armed_one(armed_32, "of a program of 32 bits", "ENTER execve, EXEC ./exec32, "
 		       "RETURN " ABI_32 " execve=0, ENTER " ABI_32 " execve, EXEC ./exit, RETURN execve=0" EXITS);
+#ifdef __x86_64__
+	test_armed_one(armed_by_i386, "by an i386 call", "ENTER i386 execve, EXEC ./exit, "
+		       "RETURN execve=0" EXITS);
+#endif
 	test_armed_thread();
 	return tap_end();
 }

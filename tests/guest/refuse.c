@@ -315,6 +315,7 @@ static void test_interrupted(void)
 	struct sigaction action = { .sa_handler = nothing, .sa_flags = SA_RESTART };
 	struct systrace_options options = { .size = sizeof(options), .ring_bytes = PAGE };
 	int fd, ret = 0, again = 0, interrupted = 0;
+	struct systrace_policy policy = { .size = sizeof(policy) };
 	struct systrace_stats stats;
 	struct systrace *st;
 	pthread_t thread;
@@ -337,6 +338,10 @@ static void test_interrupted(void)
 	}
 	tap_errno(ret, EINTR, "STATS when a signal arrives while PAUSE goes on");
 	tap_ok(!again, "the library makes the call again");
+	do
+		ret = ioctl(fd, SYSTRACE_IOC_POLICY, &policy);
+	while (!ret);
+	tap_errno(ret, EINTR, "POLICY when a signal arrives while PAUSE goes on");
 	timer_delete(timer);
 	over = true;
 	pthread_join(thread, NULL);

@@ -208,6 +208,33 @@ static void test_full(__u32 full, const char *what)
 	systrace_close(st);
 }
 
+/* What a record told that gave way is told anew: at the latest at the end. */
+static void test_overwritten(void)
+{
+	struct forker f;
+	struct systrace *st = begin(&f, SYSTRACE_FULL_OVERWRITE, 4096);
+	struct systrace_stats s;
+
+	ask(f, CHILDREN);
+	ask(f, 10);
+	ask(f, 0);
+	waitpid(f.pid, NULL, 0);
+	while (systrace_wait(st, -1) == 1)
+		read_all(st);
+	if (systrace_pause(st))
+		tap_bail("PAUSE");
+	read_all(st);
+	s = stats(st);
+	tap_ok(s.uncovered > 0 && s.lost[SYSTRACE_LOST_CHILD] == s.uncovered &&
+	       seen->uncovered == s.uncovered, "a recorder tells of all that are not followed");
+	if (!tap_ok(s.made == seen->events + seen->lost, "a recorder: the account is exact"))
+		tap_note("%llu made, %lu read, %lu told of lost",
+			 (unsigned long long)s.made, seen->events, seen->lost);
+	tap_note("%u not followed, told of %lu; %llu overwritten", s.uncovered, seen->uncovered,
+		 (unsigned long long)s.lost[SYSTRACE_LOST_OVERWRITTEN]);
+	systrace_close(st);
+}
+
 int main(void)
 {
 	children = mmap(NULL, CHILDREN * sizeof(*children), PROT_READ | PROT_WRITE,
@@ -219,6 +246,7 @@ int main(void)
 		tap_bail("it needs one CPU, and real-time tasks to have all of it");
 	test_told();
 	test_full(SYSTRACE_FULL_DROP, "a full ring");
+	test_overwritten();
 	free(seen);
 	return tap_end();
 }
