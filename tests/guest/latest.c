@@ -195,13 +195,13 @@ static void test_delivered(void)
 		wrong += now.delivered !=
 			 before.made - before.lost[SYSTRACE_LOST_OVERWRITTEN];
 		asked++;
-	} while (now.lost[SYSTRACE_LOST_OVERWRITTEN] <
+	} while (asked <= 10 || now.lost[SYSTRACE_LOST_OVERWRITTEN] <
 		 before.lost[SYSTRACE_LOST_OVERWRITTEN] + 100000);
 	for (int i = 0; i < 2; i++) {
 		kill(pids[i], SIGKILL);
 		waitpid(pids[i], NULL, 0);
 	}
-	if (!tap_ok(asked > 10 && !wrong, "STATS tells what was delivered, at any time"))
+	if (!tap_ok(!wrong, "STATS tells what was delivered, at any time"))
 		tap_note("%u of %u wrong: %llu events of %llu, at the end %llu delivered", wrong,
 			 asked, (unsigned long long)before.made,
 			 (unsigned long long)before.lost[SYSTRACE_LOST_OVERWRITTEN],
