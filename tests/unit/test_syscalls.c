@@ -170,10 +170,10 @@ static bool number_of(const char *line, char *name, unsigned int *nr, struct oth
 		return false;
 	*o->name = '\0';
 	if (sscanf(line, "#define __NR_%127s __NR3264_%127s", name, other) == 2) {
-		for (o = others; *o->name; o++)
-			if (!strcmp(o->name, other))
-				*nr = o->nr;
-		return true;
+		for (o = others; *o->name && strcmp(o->name, other); o++)
+			;
+		*nr = o->nr;
+		return *o->name;
 	}
 	return sscanf(line, "#define __NR_%127s (__X32_SYSCALL_BIT + %u)", name, nr) == 2 ||
 	       sscanf(line, "#define __NR_%127s (__NR_SYSCALL_BASE + %u)", name, nr) == 2 ||
