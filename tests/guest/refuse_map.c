@@ -11,7 +11,7 @@
 
 #include "tap.h"
 
-#define PAGE	4096
+#define PAGE	sysconf(_SC_PAGESIZE)	/* some kernels of arm64 have larger ones */
 #define RING	65536
 #define RW	(PROT_READ | PROT_WRITE)
 
@@ -188,7 +188,7 @@ static void test_mremap(unsigned char *at, size_t size, const char *name)
 	snprintf(what, sizeof(what), "mremap of %s, to move and stay", name);
 	tap_errno((long)mremap(at, size, size, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL), EINVAL,
 		  what);
-	if (size > PAGE) {
+	if ((long)size > PAGE) {
 		snprintf(what, sizeof(what), "mremap of %s, to shrink", name);
 		tap_errno((long)mremap(at, size, size - PAGE, 0), EINVAL, what);
 	}
