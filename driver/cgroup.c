@@ -193,7 +193,8 @@ void systrace_cgroup_join(struct cgroup *cgroup, struct task_struct *task, bool 
 		for_each_thread(task, t) {
 			if (READ_ONCE(watch->session->stragglers))
 				break;
-			attach(watch, t);
+			if (t != task)	/* that it is not followed is counted once */
+				attach(watch, t);
 		}
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "who.h"
 
+#define CGROUP	"/sys/fs/cgroup/refuse"
 #define RING	65536
 
 static int session(void)
@@ -162,6 +163,28 @@ static int fill(pid_t pid, unsigned limit, const char *whose)
 	return last;
 }
 
+/* It does not come in by a cgroup either, but is counted. */
+static void test_member(pid_t task)
+{
+	struct systrace_attach_args args = { .size = sizeof(args), .flags = SYSTRACE_BY_CGROUP };
+	struct systrace_stats stats;
+	int fd = session();
+	char text[16];
+
+	mkdir(CGROUP, 0755);
+	args.fd = open(CGROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(text, sizeof(text), "%d", task);
+	if (args.fd < 0 || ioctl(fd, SYSTRACE_IOC_ATTACH, &args) ||
+	    !tap_put(CGROUP "/cgroup.procs", text))
+		tap_bail("cgroup");
+	stats = stats_of(fd);
+	tap_ok(!stats.attached && stats.uncovered == 1,
+	       "who joins a cgroup and has too many sessions is counted: %u attached, %u not",
+	       stats.attached, stats.uncovered);
+	close(args.fd);
+	close(fd);
+}
+
 static void test_many(void)
 {
 	pid_t pid, task = tap_fork();
@@ -187,6 +210,7 @@ static void test_many(void)
 	if (read(done[0], &tap_number, sizeof(tap_number)) != sizeof(tap_number))
 		tap_bail("no sessions of a user");
 	last = fill(task, 128, "and of root");
+	test_member(task);
 	while (!stats_of(last).lost[SYSTRACE_LOST_FULL])
 		usleep(1000);
 	/* Each has losses to tell, and a work that waits for one on a CPU. */
