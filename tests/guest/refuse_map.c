@@ -245,7 +245,7 @@ static bool has_flag(const void *at, const char *flag)
 /* ------------------------------------------------------------------- fork --- */
 
 /* The child's answer, one bit for each thing that is not as it should be. */
-static int child(int fd, unsigned char *control, unsigned char *data, int go)
+static int child(int fd, unsigned char *control, unsigned char *data, int ready, int go)
 {
 	int wrong = 0;
 	char c;
@@ -254,6 +254,7 @@ static int child(int fd, unsigned char *control, unsigned char *data, int go)
 	wrong |= (touch(data, false) != SIGSEGV) << 1;
 	wrong |= (map(fd, CONTROL, RW) != MAP_FAILED || errno != EBUSY) << 2;
 	wrong |= (map(fd, DATA, PROT_READ) == MAP_FAILED) << 3;
+	wrong |= (write(ready, "", 1) != 1) << 4;
 	wrong |= (read(go, &c, 1) != 1) << 4;	/* now the parent's is unmapped */
 	wrong |= (map(fd, CONTROL, RW) == MAP_FAILED) << 5;
 	wrong |= (map(fd, CONTROL, RW) != MAP_FAILED || errno != EBUSY) << 6;
@@ -262,22 +263,23 @@ static int child(int fd, unsigned char *control, unsigned char *data, int go)
 
 static void test_fork(int fd, unsigned char *control, unsigned char *data)
 {
-	int go[2], status;
+	int ready[2], go[2], status;
 	pid_t pid;
+	char c;
 
-	if (pipe(go))
+	if (pipe(ready) || pipe(go))
 		tap_bail("pipe");
 	pid = tap_fork();
 	if (pid == 0)
-		_exit(child(fd, control, data, go[0]));
-	usleep(100000);		/* rather after the child's first attempt than before */
+		_exit(child(fd, control, data, ready[1], go[0]));
+	if (read(ready[0], &c, 1) != 1)
+		tap_bail("the child");
 	munmap(control, setup.control_size);
 	if (write(go[1], "", 1) != 1)
 		tap_bail("write");
 	waitpid(pid, &status, 0);
-	tap_ok(WIFEXITED(status) && (WEXITSTATUS(status) & ~4) == 0,
-	       "a child has the descriptor, not the mappings; can map after the parent unmapped");
-	if (WEXITSTATUS(status))
+	if (!tap_ok(status == 0, "a child has the descriptor, not the mappings; "
+		    "can map after the parent unmapped"))
 		tap_note("status 0x%x", status);
 	control = map(fd, CONTROL, RW);
 	tap_ok(control != MAP_FAILED, "after the child's end the parent can map again");
