@@ -545,7 +545,7 @@ struct systrace_attach_args {
  * DETACH: follow them no more. Each gets a DETACH record.
  *	EBADFD	before SETUP
  *	ESRCH	no such task is attached; the cgroup is not attached, nor anybody in it
- *	EINVAL, EBADF, ENOENT  as ATTACH; no flag with ALL
+ *	EINVAL, EBADF, ENOENT, ENOMEM  as ATTACH; no flag with ALL
  * BY_CGROUP detaches who is in it now, and nobody is attached by it any more, also if it
  * fails (no memory, a fatal signal). Who is in an attached cgroup but was detached otherwise
  * comes back if it is moved again, or if so many are moved there at once that some are

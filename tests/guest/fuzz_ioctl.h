@@ -19,7 +19,9 @@ static const short fuzz_policy_errors[] = { FUZZ_ALWAYS, ENOMEM, 0 };
 static const short fuzz_attach_errors[] = {
 	FUZZ_ALWAYS, EBADFD, ESRCH, EPERM, EBADF, ENOENT, EEXIST, EUSERS, ENOMEM, 0
 };
-static const short fuzz_detach_errors[] = { FUZZ_ALWAYS, EBADFD, ESRCH, EBADF, ENOENT, 0 };
+static const short fuzz_detach_errors[] = {
+	FUZZ_ALWAYS, EBADFD, ESRCH, EBADF, ENOENT, ENOMEM, 0
+};
 static const short fuzz_op_errors[] = { FUZZ_ALWAYS, EBADFD, 0 };
 static const short fuzz_none_errors[] = { ENOTTY, 0 };
 
