@@ -8,17 +8,20 @@
 #define _GNU_SOURCE
 #include <linux/capability.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "raw.h"
 
 #define DEBUG	"/sys/kernel/debug/"
 #define MEMLOCK	"/sys/module/systrace/parameters/memlock_kib"
+#define CGROUP	"/sys/fs/cgroup/faults"
 #define TASKS	4
 #define NTH_MAX	5000
 
 static int nth = -1;		/* this task's fail-nth */
 static pid_t root;		/* of a tree of TASKS */
+static int cgroup;		/* nobody is in it */
 
 static void fail_at(int n)
 {
@@ -59,22 +62,75 @@ static int call_policy(int fd)
 	return ioctl(fd, SYSTRACE_IOC_POLICY, &policy);
 }
 
-static int call_attach(int fd)
+static int attach(int fd, __u32 mode, pid_t pid)
 {
-	struct systrace_attach_args args = { .size = sizeof(args), .pid = root };
+	struct systrace_attach_args args = { .size = sizeof(args), .mode = mode, .pid = pid };
 	int ret = ioctl(fd, SYSTRACE_IOC_ATTACH, &args);
 
-	return ret || args.attached == TASKS ? ret : 1;
+	return ret ? ret : (int)args.attached;
+}
+
+static unsigned attached(int fd)
+{
+	struct systrace_stats stats = { .size = sizeof(stats), .cpu = -1 };
+
+	if (ioctl(fd, SYSTRACE_IOC_STATS, &stats))
+		tap_bail("STATS");
+	return stats.attached;
+}
+
+static int call_attach(int fd)
+{
+	int ret = attach(fd, SYSTRACE_ATTACH_TREE, root);
+
+	return ret == TASKS ? 0 : ret;
+}
+
+static int call_attach_exec(int fd)
+{
+	int ret = attach(fd, SYSTRACE_ATTACH_EXEC, 0);
+
+	return ret == 1 ? 0 : ret;
+}
+
+static int call_attach_cgroup(int fd)
+{
+	struct systrace_attach_args args = {
+		.size = sizeof(args), .flags = SYSTRACE_BY_CGROUP, .fd = cgroup,
+	};
+
+	return ioctl(fd, SYSTRACE_IOC_ATTACH, &args);
+}
+
+static int call_detach(int fd)
+{
+	struct systrace_detach_args args = { .size = sizeof(args), .pid = root };
+
+	return ioctl(fd, SYSTRACE_IOC_DETACH, &args);
+}
+
+/* One of the tree is attached alone. */
+static int prepare_one(int fd)
+{
+	return call_setup(fd) || attach(fd, SYSTRACE_ATTACH_TASK, root) != 1;
+}
+
+static int prepare_all(int fd)
+{
+	return call_setup(fd) || call_attach(fd);
 }
 
 /* A session as far as the call needs it. The call with a fault at n; then again without. */
-static bool try(int (*call)(int fd), bool set_up, int n, int *bad)
+static bool try(int (*prepare)(int fd), int (*call)(int fd), int n, int *bad)
 {
 	int fd = tap_open(O_RDWR), ret, error;
+	unsigned before = 0;
 	bool injected;
 
-	if (set_up && call_setup(fd))
-		tap_bail("SETUP: something was left charged");
+	if (prepare && prepare(fd))
+		tap_bail("something was left charged, or attached");
+	if (prepare)
+		before = attached(fd);
 	fail_at(n);
 	ret = call(fd);
 	error = errno;
@@ -82,17 +138,19 @@ static bool try(int (*call)(int fd), bool set_up, int n, int *bad)
 	/* EFAULT is a fault of copying, after which there may be no other try. */
 	if (ret && (!injected || (error != ENOMEM && error != EFAULT)))
 		(*bad)++;
+	if (ret && error == ENOMEM && prepare && attached(fd) != before)
+		(*bad)++;
 	if (ret && error == ENOMEM && call(fd))
 		(*bad)++;
 	close(fd);
 	return injected;
 }
 
-static void test(const char *what, int (*call)(int fd), bool set_up)
+static void test(const char *what, int (*prepare)(int fd), int (*call)(int fd))
 {
 	int n = 1, bad = 0;
 
-	while (n < NTH_MAX && try(call, set_up, n, &bad))
+	while (n < NTH_MAX && try(prepare, call, n, &bad))
 		n++;
 	if (!tap_ok(n > 1 && n < NTH_MAX && !bad, "%s fails cleanly wherever memory lacks", what))
 		tap_note("%d of %d times not", bad, n - 1);
@@ -113,6 +171,7 @@ static void test_open(void)
 			close(fd);
 	} while (injected && n < NTH_MAX);
 	tap_ok(n > 2 && n < NTH_MAX && !bad && fd >= 0, "open fails cleanly wherever memory lacks");
+	tap_note("open: %d faults", n - 2);
 }
 
 /* -------------------------------------------------------------------- start --- */
@@ -166,12 +225,18 @@ int main(void)
 		return tap_end();
 	}
 	limit();
+	mkdir(CGROUP, 0755);
+	cgroup = open(CGROUP, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	root = tree();
 	waitpid(root, NULL, WUNTRACED);
 	test_open();
-	test("SETUP", call_setup, false);
-	test("POLICY", call_policy, true);
-	test("ATTACH", call_attach, true);
+	test("SETUP", NULL, call_setup);
+	test("POLICY", call_setup, call_policy);
+	test("ATTACH", call_setup, call_attach);
+	test("ATTACH of more", prepare_one, call_attach);
+	test("ATTACH with EXEC", call_setup, call_attach_exec);
+	test("ATTACH of a cgroup", call_setup, call_attach_cgroup);
+	test("DETACH", prepare_all, call_detach);
 	tap_reap(root);
 	return tap_end();
 }
