@@ -50,7 +50,7 @@ static int begin(struct systrace_attachment *a, enum systrace_stage stage, const
 {
 	int err = 0;
 
-	if (READ_ONCE(a->task->flags) & PF_EXITING)
+	if (systrace_task_flags(a->task) & PF_EXITING)
 		err = -ESRCH;
 	else if (!systrace_attachment_begin(a, stage, exe))
 		err = -EAGAIN;
@@ -144,7 +144,8 @@ static bool follows(struct systrace_walk *walk, struct task_struct *t)
 {
 	struct systrace_attachment *a = systrace_attachment_find(walk->session, t);
 
-	return a && a->inherit && a->stage == SYSTRACE_LIVE && a->epoch == walk->session->epoch;
+	return a && READ_ONCE(a->inherit) && READ_ONCE(a->stage) == SYSTRACE_LIVE &&
+	       a->epoch == walk->session->epoch;
 }
 
 /* Not attached yet, or alone: then its children are to follow from now on. */
@@ -152,7 +153,8 @@ static bool attachable(struct systrace_walk *walk, struct task_struct *t)
 {
 	struct systrace_attachment *a = systrace_attachment_find(walk->session, t);
 
-	return a ? !a->inherit : !(READ_ONCE(t->flags) & (PF_EXITING | SYSTRACE_PF_WORKER));
+	return a ? !READ_ONCE(a->inherit) :
+		   !(systrace_task_flags(t) & (PF_EXITING | SYSTRACE_PF_WORKER));
 }
 
 /* A task that is attached alone leads a tree from now on. */
@@ -216,10 +218,10 @@ static int attach_root(struct systrace_walk *walk, struct task_struct *root, u32
 	struct user_namespace *privileged;
 	int err;
 
-	if (READ_ONCE(root->flags) & SYSTRACE_PF_WORKER)
+	if (systrace_task_flags(root) & SYSTRACE_PF_WORKER)
 		return -EINVAL;
 	/* The leader of a live process may have ended already; its threads go on. */
-	if (READ_ONCE(root->flags) & PF_EXITING &&
+	if (systrace_task_flags(root) & PF_EXITING &&
 	    (mode != SYSTRACE_ATTACH_TREE || thread_group_empty(root)))
 		return -ESRCH;
 	if (mode != SYSTRACE_ATTACH_TREE)
@@ -233,7 +235,7 @@ static int attach_root(struct systrace_walk *walk, struct task_struct *root, u32
 		return err;
 	if (walk->refused)
 		return walk->refused;
-	return READ_ONCE(root->flags) & PF_EXITING ? -ESRCH : -EEXIST;
+	return systrace_task_flags(root) & PF_EXITING ? -ESRCH : -EEXIST;
 }
 
 /* Who joins from here on is attached by a probe. */
@@ -286,7 +288,7 @@ static int attach_target(struct systrace_session *session, const struct systrace
 			WRITE_ONCE(session->stragglers, true);
 	}
 	free_page((unsigned long)walk.path);
-	if (!session->attached || READ_ONCE(session->stragglers))
+	if (!READ_ONCE(session->attached) || READ_ONCE(session->stragglers))
 		systrace_wake_work(session);
 	return err ? err : walk.joins;
 }
@@ -356,7 +358,7 @@ bool systrace_attach_member(struct systrace_session *session, struct task_struct
 	unsigned long flags;
 	int err;
 
-	if (READ_ONCE(task->flags) & (PF_EXITING | SYSTRACE_PF_WORKER) ||
+	if (systrace_task_flags(task) & (PF_EXITING | SYSTRACE_PF_WORKER) ||
 	    follows_already(session, task))
 		return true;
 	err = attach_here(session, task, epoch);

@@ -282,10 +282,16 @@ static bool inherit_locked(struct systrace_attachment *parent, struct task_struc
 	lockdep_assert_held(&session->lock);
 	if (known && !discard(known))
 		return false;
+	if (!parent->inherit) {	/* no more: the ATTACH by which it did has failed */
+		systrace_record_fork(parent, child, clone_flags);
+		return false;
+	}
 	leaves = session->closing ||
 		 (parent->stage == SYSTRACE_ENDING && parent->leaving != SYSTRACE_LEAVING_ALONE);
-	if (a)
+	if (a) {
+		a->epoch = parent->epoch;
 		a->leaving = parent->leaving == SYSTRACE_LEAVING_TREE ? parent->leaving : 0;
+	}
 	/* Its parent's sessions, and those that have found it before us. */
 	if (!a || (!leaves && link_below(a, 2 * limit(a)))) {
 		systrace_record_uncovered(parent, child);
@@ -317,7 +323,6 @@ void systrace_attachment_inherit(struct systrace_attachment *parent, struct task
 		systrace_attachment_set(a, session, child);
 		a->stage = SYSTRACE_LIVE;
 		a->inherit = true;
-		a->epoch = parent->epoch;
 		a->privileged = get_user_ns(parent->privileged);
 	}
 	raw_spin_lock_irqsave(&session->lock, flags);

@@ -139,6 +139,12 @@ void systrace_attachment_drop(struct systrace_attachment *a);
 /* The last one frees it: a reference of block_work. */
 void systrace_attachment_put(struct systrace_attachment *a);
 
+/* Only the task itself writes them, in any way it likes: another sees bits that come or go. */
+static inline unsigned int systrace_task_flags(const struct task_struct *task)
+{
+	return data_race(READ_ONCE(task->flags)); /* see above */
+}
+
 /* Numbers in the opener's pid namespace, 0 where it cannot see the task. */
 u32 systrace_attachment_tid(struct systrace_session *session, struct task_struct *task);
 u32 systrace_attachment_tgid(struct systrace_session *session, struct task_struct *task);

@@ -41,11 +41,11 @@ u32 systrace_block_covered(struct systrace_session *session)
 }
 
 /* Past the mark, for all that is known. A tail that lies makes nobody wait. */
-static u64 unread(struct systrace_cpu *cpu)
+static u64 unread(struct systrace_session *session, struct systrace_cpu *cpu)
 {
-	u64 bytes = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->tail);
+	u64 bytes = systrace_cpu_unread(cpu);
 
-	return cpu->writer.bytes && bytes <= cpu->writer.mask + 1 ? bytes : 0;
+	return systrace_cpu_has_ring(cpu) && bytes <= session->ring_bytes ? bytes : 0;
 }
 
 /*
@@ -55,7 +55,7 @@ static u64 unread(struct systrace_cpu *cpu)
 static bool full(struct systrace_session *session, struct systrace_cpu *cpu)
 {
 	return READ_ONCE(session->consumer) && !READ_ONCE(session->paused) &&
-	       unread(cpu) > session->mark &&
+	       unread(session, cpu) > session->mark &&
 	       READ_ONCE(*cpu->tail) != READ_ONCE(cpu->stalled);
 }
 
@@ -108,7 +108,8 @@ static unsigned int sleep_state(struct systrace_session *session, struct systrac
 {
 	u64 spare = session->ring_bytes - session->mark;
 
-	return unread(cpu) > session->mark + spare / 2 ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
+	return unread(session, cpu) > session->mark + spare / 2 ? TASK_KILLABLE :
+								  TASK_INTERRUPTIBLE;
 }
 
 static bool leaving(struct systrace_attachment *a)

@@ -35,7 +35,7 @@ static bool leave(struct systrace_session *session, struct task_struct *t, u8 ho
 	raw_spin_lock_irq(&session->lock);
 	a = systrace_attachment_find(session, t);
 	if (a && !a->leaving && a->stage != SYSTRACE_NEW) {	/* a probe's: it joins after this */
-		a->leaving = how;
+		WRITE_ONCE(a->leaving, how);
 		marked = true;
 	}
 	raw_spin_unlock_irq(&session->lock);
@@ -56,7 +56,7 @@ static void unmark(struct systrace_session *session)
 	rcu_read_lock();
 	list_for_each_entry_rcu(a, &session->attachments, session_node) {
 		raw_spin_lock_irq(&session->lock);
-		a->leaving = 0;
+		WRITE_ONCE(a->leaving, 0);
 		raw_spin_unlock_irq(&session->lock);
 	}
 	rcu_read_unlock();

@@ -65,7 +65,7 @@ static vm_fault_t data_fault(struct vm_fault *vmf)
 	if (cpu >= nr_cpu_ids || !cpu_possible(cpu))
 		return VM_FAULT_SIGBUS;
 	c = per_cpu_ptr(session->cpus, cpu);
-	if (!smp_load_acquire(&c->shared->present)) /* pairs with add_ring */
+	if (!systrace_cpu_has_ring(c))
 		return VM_FAULT_SIGBUS;
 	return hand_out(vmf, c->pages.page[i % ring_pages]);
 }

@@ -65,7 +65,7 @@ static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
 	systrace_for_each_attachment(a, current) {
 		if (likely(systrace_attachment_live(a)))
 			enter(a, regs, abi, nr);
-		else if (a->stage == SYSTRACE_WAITING)
+		else if (READ_ONCE(a->stage) == SYSTRACE_WAITING)
 			keep_execve(a, regs, abi, nr);
 	}
 	preempt_enable_notrace();
@@ -152,7 +152,7 @@ static void exec(struct systrace_attachment *a, const char *file)
 	struct systrace_armed *armed = a->armed;
 	u32 old_tid = a->tid;
 
-	if (systrace_attachment_discard(a) || a->stage == SYSTRACE_ENDING)
+	if (systrace_attachment_discard(a) || READ_ONCE(a->stage) == SYSTRACE_ENDING)
 		return;
 	if (!systrace_may_keep(a->session, a->privileged)) {
 		detach_exec(a);

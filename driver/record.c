@@ -214,7 +214,8 @@ static void put_string(void *to, const char *string, u16 size)
 
 static void put_comm(char *to, const char *comm)
 {
-	strscpy_pad(to, comm, SYSTRACE_COMM_BYTES);
+	/* The task may just be changing its name: some of both, as anybody sees it. */
+	data_race(strscpy_pad(to, comm, SYSTRACE_COMM_BYTES));
 }
 
 void systrace_record_task(struct systrace_attachment *a, const char *exe)
@@ -230,7 +231,7 @@ void systrace_record_task(struct systrace_attachment *a, const char *exe)
 		return;
 	task->tgid = systrace_attachment_tgid(a->session, t);
 	task->ppid = systrace_attachment_ppid(a->session, t);
-	task->start_time = t->start_boottime;
+	task->start_time = data_race(t->start_boottime); /* an exec by a thread changes it */
 	put_comm(task->comm, t->comm);
 	put_string(task + 1, exe, string);
 	end(a, cpu, size);
@@ -351,9 +352,9 @@ static int teller(struct systrace_session *session, int victim)
 {
 	int cpu = victim;
 
-	if (!per_cpu_ptr(session->cpus, cpu)->writer.bytes)
+	if (!systrace_cpu_has_ring(per_cpu_ptr(session->cpus, cpu)))
 		for_each_possible_cpu(cpu)
-			if (per_cpu_ptr(session->cpus, cpu)->writer.bytes)
+			if (systrace_cpu_has_ring(per_cpu_ptr(session->cpus, cpu)))
 				break;
 	return cpu;
 }

@@ -134,6 +134,18 @@ void systrace_session_on_cpu(struct systrace_session *session, int cpu,
 			     void (*fn)(struct systrace_session *session, int cpu, void *arg),
 			     void *arg);
 
+/* Can there be anything in this CPU's ring? Any context. */
+static inline bool systrace_cpu_has_ring(const struct systrace_cpu *cpu)
+{
+	return smp_load_acquire(&cpu->shared->present); /* pairs with session.c: add_ring */
+}
+
+/* Bytes in it, by the reader's word of what it has read. */
+static inline u64 systrace_cpu_unread(const struct systrace_cpu *cpu)
+{
+	return READ_ONCE(cpu->shared->head) - READ_ONCE(*cpu->tail);
+}
+
 /*
  * No task is attached any more, nor will any join. In this order: as long as it
  * watches, tasks can be attached; and whatever those that are gone by now have made is

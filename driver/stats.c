@@ -51,10 +51,12 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 	*unread = 0;
 	while (at != shot->head) {
 		event = (void *)c->writer.bytes + (at & c->writer.mask & ~7ULL);
-		size = READ_ONCE(event->size);
+		/* Whether this was a record's is checked when all are counted. */
+		size = data_race(READ_ONCE(event->size));
 		if (size < sizeof(*event) || size > shot->head - at)
 			break;
-		*unread += READ_ONCE(event->type) != SYSTRACE_LOST;
+		/* The same. */
+		*unread += data_race(READ_ONCE(event->type)) != SYSTRACE_LOST;
 		at += size;
 		cond_resched();
 	}

@@ -73,9 +73,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 
 static bool reaches_watermark(struct systrace_session *session, struct systrace_cpu *cpu)
 {
-	u64 unread = READ_ONCE(cpu->writer.head) - READ_ONCE(*cpu->tail);
-
-	return cpu->writer.bytes && unread >= session->watermark;
+	return systrace_cpu_has_ring(cpu) && systrace_cpu_unread(cpu) >= session->watermark;
 }
 
 void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu *cpu)
