@@ -14,7 +14,7 @@
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
 #include <linux/version.h>
-#if __has_include("linux/sched/exec_state.h")
+#ifdef SYSTRACE_EXEC_STATE	/* see Kbuild */
 #include <linux/sched/exec_state.h>
 #endif
 
@@ -98,7 +98,7 @@ static inline struct pid *systrace_pidfd_pid(const struct file *file)
  */
 static inline struct user_namespace *systrace_memory_ns(struct task_struct *task, bool *dumpable)
 {
-#ifdef _LINUX_SCHED_EXEC_STATE_H
+#ifdef SYSTRACE_EXEC_STATE
 	struct task_exec_state *state = rcu_dereference_check(task->exec_state, task == current);
 
 	*dumpable = READ_ONCE(state->dumpable) == TASK_DUMPABLE_OWNER;
