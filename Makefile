@@ -3,6 +3,7 @@
 # make demo	install what is missing, build, and watch a program's system calls
 # make check	install what is missing, build, and run the tests
 # make check-all	the same with the full counts: hours
+# make check-kernels	the tests on each kernel of tests/kernels, or on KERNELS='SUITE[/FLAVOUR] ...'
 #
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
@@ -121,6 +122,10 @@ check-all:
 	@tests/install check
 	$(run)tests/check all
 
+check-kernels:
+	@tests/install check
+	$(run)tests/kernels $(KERNELS)
+
 # The models of ring and sleep, explored to the end: see tests/model
 model:
 	@tests/install model
@@ -135,4 +140,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all model lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels model lint clean

@@ -67,7 +67,6 @@ make_apt() {
 		APT::Default-Release "/^$2(-security)?\$/";
 		APT::Sandbox::User "root";
 		Acquire::Languages "none";
-		Debug::NoLocking "true";
 		Dir::State "$1";
 		Dir::State::status "/dev/null";
 		Dir::Cache "$1";
