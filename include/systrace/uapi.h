@@ -92,7 +92,8 @@
  *		not zero, or `size` is larger than a page
  *	EINTR	a signal arrived while another ioctl of this session went on
  *	ENOTTY	there is no such ioctl
- * An ioctl that fails has had no effect.
+ * An ioctl that fails has had no effect; but with EFAULT it may have, if the structure could
+ * be accessed when it began and not when it answered.
  *
  * Threads. Any thread of any process that has the descriptor may make any call
  * at any time; the driver serializes. One thread at a time reads a ring.
