@@ -52,6 +52,12 @@ static long do_setup(struct systrace_session *session, void *arg)
 	return setup->flags ? -EINVAL : systrace_session_setup(session, setup);
 }
 
+/* Nothing has happened yet: after a stop, or a handler with SA_RESTART, the call is made again. */
+static int lock(struct systrace_session *session)
+{
+	return mutex_lock_interruptible(&session->mutex) ? -ERESTARTSYS : 0;
+}
+
 static long do_policy(struct systrace_session *session, void *arg)
 {
 	struct systrace_policy *policy = arg;
@@ -66,7 +72,7 @@ static long do_policy(struct systrace_session *session, void *arg)
 	err = systrace_policy_check(rules, policy->nr_rules);
 	if (err)
 		goto out;
-	err = mutex_lock_interruptible(&session->mutex);
+	err = lock(session);
 	if (err)
 		goto out;
 	err = systrace_policy_set(session, rules, policy->nr_rules);
@@ -192,7 +198,7 @@ static long call(const struct ioctl *ioctl, struct systrace_session *session, vo
 
 	if (ioctl->locks)
 		return ioctl->function(session, arg);
-	err = mutex_lock_interruptible(&session->mutex);
+	err = lock(session);
 	if (err)
 		return err;
 	err = ioctl->function(session, arg);

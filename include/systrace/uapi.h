@@ -90,7 +90,8 @@
  *		unknown flag is set, or a reserved field is not zero
  *	E2BIG	the structure is larger than the driver's and what follows is
  *		not zero, or `size` is larger than a page
- *	EINTR	a signal arrived while another ioctl of this session went on
+ *	EINTR	a signal's handler, without SA_RESTART, ran while another ioctl of this
+ *		session went on
  *	ENOTTY	there is no such ioctl
  * An ioctl that fails has had no effect; but with EFAULT it may have, if the structure could
  * be accessed when it began and not when it answered.
