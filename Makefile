@@ -2,7 +2,7 @@
 #
 # make demo	install what is missing, build, and watch a program's system calls
 # make check	install what is missing, build, and run the tests
-# make check-all	the same with the full counts: hours
+# make check-all	the same with the full counts, on the debug kernel, on all kernels: a day
 # make check-kernels	the tests on each kernel of tests/kernels, or on KERNELS='SUITE[/FLAVOUR] ...'
 #
 # make		the library and the examples
@@ -121,6 +121,8 @@ check:
 check-all:
 	@tests/install check
 	$(run)tests/check all
+	$(run)tests/check -k debug
+	$(run)tests/kernels
 
 check-kernels:
 	@tests/install check

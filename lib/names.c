@@ -12,80 +12,30 @@ struct call {
 	int nargs;
 };
 
-struct table {
-	const struct call *calls;
-	int nr;
-};
+#define CALLS_MAX 548	/* the compiler says if a table has more */
 
-#define IGNORE(nr, name, nargs)
-#define ENTRY(nr, name, nargs)	[nr] = { name, nargs },
-#define SYSTRACE_SYSCALL(abi, nr, name, nargs)	OF_##abi(nr, #name, nargs)
-
-static const struct call x86_64[] = {
-#define OF_X86_64	ENTRY
-#define OF_I386		IGNORE
-#define OF_X32		IGNORE
-#define OF_ARM64	IGNORE
-#define OF_ARM		IGNORE
+/* By an event's SYSTRACE_FLAG_ABI, and number */
+static const struct call calls[][CALLS_MAX] = {
+#define SYSTRACE_SYSCALL(abi, nr, name, nargs)	[SYSTRACE_FLAG_##abi][nr] = { #name, nargs },
 #include <systrace/syscalls.tbl>
-#undef OF_X86_64
-#undef OF_I386
+#undef SYSTRACE_SYSCALL
 };
 
-static const struct call i386_calls[] = {
-#define OF_X86_64	IGNORE
-#define OF_I386		ENTRY
-#include <systrace/syscalls.tbl>
-#undef OF_I386
-#undef OF_X32
-};
-
-static const struct call x32[] = {
-#define OF_I386		IGNORE
-#define OF_X32		ENTRY
-#include <systrace/syscalls.tbl>
-#undef OF_X32
-#undef OF_ARM64
-};
-
-static const struct call arm64[] = {
-#define OF_X32		IGNORE
-#define OF_ARM64	ENTRY
-#include <systrace/syscalls.tbl>
-#undef OF_ARM64
-#undef OF_ARM
-};
-
-static const struct call arm[] = {
-#define OF_ARM64	IGNORE
-#define OF_ARM		ENTRY
-#include <systrace/syscalls.tbl>
-};
-
-#define TABLE(calls)	((struct table){ calls, (int)(sizeof(calls) / sizeof((calls)[0])) })
-
-static struct table table_of(unsigned abi)
+/* NULL if abi is not just one that is known */
+static const struct call *table_of(unsigned abi)
 {
-	switch (abi) {
-	case SYSTRACE_ABI_X86_64:
-		return TABLE(x86_64);
-	case SYSTRACE_ABI_I386:
-		return TABLE(i386_calls);
-	case SYSTRACE_ABI_X32:
-		return TABLE(x32);
-	case SYSTRACE_ABI_ARM64:
-		return TABLE(arm64);
-	case SYSTRACE_ABI_ARM:
-		return TABLE(arm);
-	}
-	return (struct table){ NULL, 0 };
+	unsigned place = 0;
+
+	while (place < sizeof(calls) / sizeof(calls[0]) && abi != 1U << place)
+		place++;
+	return place < sizeof(calls) / sizeof(calls[0]) ? calls[place] : NULL;
 }
 
 static const struct call *call_of(unsigned abi, int nr)
 {
-	struct table t = table_of(abi);
+	const struct call *table = table_of(abi);
 
-	return nr >= 0 && nr < t.nr && t.calls[nr].name ? &t.calls[nr] : NULL;
+	return table && nr >= 0 && nr < CALLS_MAX && table[nr].name ? &table[nr] : NULL;
 }
 
 unsigned systrace_abi(const struct systrace_event *event)
@@ -110,10 +60,10 @@ int systrace_syscall_nargs(unsigned abi, int nr)
 /* A linear search: it is made when a policy is, not when an event is. */
 int systrace_syscall_number(unsigned abi, const char *name)
 {
-	struct table t = table_of(abi);
+	const struct call *table = table_of(abi);
 
-	for (int nr = 0; nr < t.nr; nr++)
-		if (t.calls[nr].name && !strcmp(t.calls[nr].name, name))
+	for (int nr = 0; table && nr < CALLS_MAX; nr++)
+		if (table[nr].name && !strcmp(table[nr].name, name))
 			return nr;
 	return -1;
 }

@@ -329,20 +329,11 @@ static void be_nuisance(void)
 
 static void begin_actors(void)
 {
-	int i = 0;
-
-	atomic_store(&soak->stop, false);
-	atomic_store(&soak->stop_sessions, false);
-	while (i < SOAK_WORKERS)
-		soak_begin_actor(i++, "a worker", soak_work);
+	soak_begin_workers();
 	if (fuzz_pidfd >= 0)
 		close(fuzz_pidfd);
 	fuzz_pidfd = (int)syscall(SYS_pidfd_open, soak->slots[0].pid, 0);
-	while (i < SOAK_WORKERS + SOAK_SESSIONS)
-		soak_begin_actor(i++, "a fuzzer", be_fuzzer);
-	soak_begin_actor(i++, "hotplug", soak_change_cpus);
-	soak_begin_actor(i++, "a nuisance", be_nuisance);
-	soak_begin_actor(i++, "signals", soak_signal);
+	soak_begin_others("a fuzzer", be_fuzzer, "a nuisance", be_nuisance);
 }
 
 /* --------------------------------------------------------------- the whole --- */

@@ -109,20 +109,17 @@ TAP __u64 fuzz_value(void)
 	}
 }
 
-__attribute__((format(printf, 2, 3)))
-TAP bool fuzz_must(bool good, const char *format, ...)
-{
-	const unsigned char *b = (const void *)fuzz_op;
-	char what[160];
-	va_list args;
+/* What goes wrong is said with all that the operation is made of. */
+#define fuzz_must(good, format, ...)						\
+	soak_must(good, format "; operation %016llx %08x", ##__VA_ARGS__,	\
+		  (unsigned long long)fuzz_bytes(), fuzz_op->seed)
 
-	if (good)
-		return true;
-	va_start(args, format);
-	vsnprintf(what, sizeof(what), format, args);
-	va_end(args);
-	return soak_must(false, "%s; operation %02x %02x %02x %02x %02x %02x %02x %02x %08x", what,
-			 b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], fuzz_op->seed);
+TAP __u64 fuzz_bytes(void)
+{
+	__u64 bytes;
+
+	memcpy(&bytes, fuzz_op, sizeof(bytes));
+	return bytes;
 }
 
 /* The call's result just now: success, or one of these, which a 0 ends. */

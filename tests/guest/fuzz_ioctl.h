@@ -99,7 +99,7 @@ TAP void fuzz_make_setup(struct systrace_setup *s)
 		s->events = (__u64)fuzz_any(512) << SYSTRACE_ENTER;
 }
 
-/* Some lie across the edge. */
+/* Some lie across the edge, and some rules have a wrong byte. */
 TAP void fuzz_make_policy(struct systrace_policy *p)
 {
 	struct systrace_rule *rules = (void *)fuzz_arena;
@@ -110,12 +110,14 @@ TAP void fuzz_make_policy(struct systrace_policy *p)
 	p->rules = (uintptr_t)rules;
 	for (unsigned i = 0; i < p->nr_rules; i++) {
 		struct systrace_rule rule = {
-			.abi = (__u8)(1 + fuzz_any(7)), .record = (__u8)fuzz_any(4),
+			.abi = (__u8)(1 + fuzz_any(SYSTRACE_ABI_ALL)), .record = (__u8)fuzz_any(4),
 			.nargs = fuzz_any(2) ? SYSTRACE_NARGS_ALL : (__u8)fuzz_any(7),
 			.first = (int)fuzz_any(SYSTRACE_NR_MAX + 2) - 1,
 		};
 
 		rule.last = rule.first + (int)fuzz_any((unsigned)(SYSTRACE_NR_MAX - rule.first + 1));
+		if (fuzz_any(16) == 0)
+			((unsigned char *)&rule)[fuzz_any(sizeof(rule))] = (unsigned char)fuzz_any(256);
 		if ((char *)&rules[i + 1] <= fuzz_edge)
 			memcpy(&rules[i], &rule, sizeof(rule));
 	}
@@ -362,6 +364,8 @@ TAP void fuzz_call(const struct fuzz_call *call, int fd, struct fuzz_session *se
 	fuzz_make(call, bytes);
 	fuzz_spoil(call, bytes);
 	memcpy(bytes, &size, sizeof(size));
+	if (size >= sizeof(size) && size < FUZZ_BYTES)	/* the driver is to see none of it */
+		memset(bytes + size, FUZZ_CANARY, FUZZ_BYTES - size);
 	p = fuzz_put(bytes, size);
 	if (p.plain)
 		memset(p.at - FUZZ_AROUND, FUZZ_CANARY, FUZZ_AROUND);

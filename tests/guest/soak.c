@@ -416,17 +416,8 @@ static void change_parameter(void)
 
 static void begin_actors(void)
 {
-	int i = 0;
-
-	atomic_store(&soak->stop, false);
-	atomic_store(&soak->stop_sessions, false);
-	while (i < SOAK_WORKERS)
-		soak_begin_actor(i++, "a worker", soak_work);
-	while (i < SOAK_WORKERS + SOAK_SESSIONS)
-		soak_begin_actor(i++, "a session", begin_sessions);
-	soak_begin_actor(i++, "hotplug", soak_change_cpus);
-	soak_begin_actor(i++, "the parameter", change_parameter);
-	soak_begin_actor(i++, "signals", soak_signal);
+	soak_begin_workers();
+	soak_begin_others("a session", begin_sessions, "the parameter", change_parameter);
 }
 
 static bool run(unsigned seconds)

@@ -261,6 +261,27 @@ TAP void soak_begin_actor(int i, const char *name, void (*actor)(void))
 	slot->pid = pid;
 }
 
+TAP void soak_begin_workers(void)
+{
+	atomic_store(&soak->stop, false);
+	atomic_store(&soak->stop_sessions, false);
+	for (int i = 0; i < SOAK_WORKERS; i++)
+		soak_begin_actor(i, "a worker", soak_work);
+}
+
+/* Those that trace them, one more, and those that both tests have. */
+TAP void soak_begin_others(const char *session, void (*trace)(void),
+			   const char *other, void (*disturb)(void))
+{
+	int i = SOAK_WORKERS;
+
+	while (i < SOAK_WORKERS + SOAK_SESSIONS)
+		soak_begin_actor(i++, session, trace);
+	soak_begin_actor(i++, "hotplug", soak_change_cpus);
+	soak_begin_actor(i++, other, disturb);
+	soak_begin_actor(i++, "signals", soak_signal);
+}
+
 /* Those that watch end before those that they watch. */
 TAP bool soak_end_actors(void)
 {

@@ -59,13 +59,14 @@ sources() {
 make_apt() {
 	mkdir -p "$1"/{lists,archives}/partial
 	sources "$2" >"$1/sources.list"
-	# Security updates are as wanted as the suite. As root apt would switch to a user
-	# that may not write here.
+	# Security updates are as wanted as the suite. A mirror may lag: what it has must be
+	# signed, not new. As root apt would switch to a user that may not write here.
 	cat >"$1/apt.conf" <<-END
 		APT::Architecture "$3";
 		APT::Architectures { "$3"; };
 		APT::Default-Release "/^$2(-security)?\$/";
 		APT::Sandbox::User "root";
+		Acquire::Check-Valid-Until "false";
 		Acquire::Languages "none";
 		Dir::State "$1";
 		Dir::State::status "/dev/null";
