@@ -26,7 +26,7 @@
 #define PARAMETER "/sys/module/systrace/parameters/memlock_kib"
 #define EXPEDITED "/sys/kernel/rcu_expedited"
 #define MEMLOCK	(8UL << 20)
-#define SPARE	6144		/* KiB that free memory varies by */
+#define SPARE	4096		/* KiB that free memory varies by */
 
 static unsigned long limit;	/* of operations, in this run */
 

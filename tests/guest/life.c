@@ -20,7 +20,7 @@
 #define RING	(4 << 20)
 #define SMALL	(64 << 10)	/* 1000 of them are more than a user may lock */
 #define SMALLS	100		/* for each round */
-#define SPARE	2048		/* KiB: half of a ring; it varies by some 1000 */
+#define SPARE	1024		/* KiB: a quarter of a ring; it varies by some 200 */
 #define USER	1000
 #define PAIRS	2
 #define WORDS	500		/* each pair passes on, at least */

@@ -21,7 +21,7 @@
 #define PID_MAX	"/proc/sys/kernel/pid_max"
 #define USER	1000
 #define WARM_UP	20		/* seconds: caches and tables grow */
-#define SPARE	4096		/* KiB that free memory varies by */
+#define SPARE	2048		/* KiB that free memory varies by */
 
 /* ----------------------------------------------------------------- sessions --- */
 
