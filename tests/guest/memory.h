@@ -39,6 +39,7 @@ TAP long memory_sum(const char *path, const char *kind)
 {
 	FILE *file = fopen(path, "r");
 	long sum = 0, n;
+	int lines = 0;
 	char line[256];
 
 	if (!file)
@@ -46,10 +47,14 @@ TAP long memory_sum(const char *path, const char *kind)
 	while (fgets(line, sizeof(line), file)) {
 		const char *word = line + strspn(line, " ");
 
-		if (!strncmp(word, kind, strlen(kind)) && sscanf(word + strlen(kind), "%ld", &n) == 1)
-			sum += n;
+		if (strncmp(word, kind, strlen(kind)) || sscanf(word + strlen(kind), "%ld", &n) != 1)
+			continue;
+		sum += n;
+		lines++;
 	}
 	fclose(file);
+	if (!lines)
+		tap_bail("%s has no %s", path, kind);
 	return sum;
 }
 
