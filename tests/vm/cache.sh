@@ -93,11 +93,12 @@ use_suite() {
 	export APT_CONFIG=$dir/apt.conf
 }
 
-# field PACKAGE NAME: that field of the version apt would install. Reads all of
-# apt-cache's output, since a broken pipe would be an error here.
+# field PACKAGE NAME [--all-versions]: that field of the version apt would install, or of
+# each, the newest first. Reads all of apt-cache's output, since a broken pipe would be an
+# error here.
 field() {
-	apt-cache --no-all-versions show "$1" 2>/dev/null |
-		awk -v f="$2:" '$1 == f && !n++ { sub(/^[^ ]* /, ""); print }'
+	apt-cache show "${3:---no-all-versions}" "$1" 2>/dev/null |
+		awk -v f="$2:" '$1 == f { sub(/^[^ ]* /, ""); print }'
 }
 
 # unpack DIR PACKAGE...
@@ -107,7 +108,7 @@ unpack() {
 	debs=$(mktemp -d "$dir.debs.XXXXXX")
 	(cd "$debs" && apt-get -qq download "$@") >&2 || die "cannot download $*"
 	for deb in "$debs"/*.deb; do
-		dpkg -x "$deb" "$dir"
+		dpkg -x "$deb" "$dir" || die "cannot unpack $deb"
 	done
 	rm -rf "$debs"
 }
