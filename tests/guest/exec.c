@@ -26,15 +26,15 @@ static char *none[] = { NULL };
 
 static void write_programs(void)
 {
-	program_64("exit", program_exit, sizeof(program_exit), 4096);
-	program_64("fork", program_fork, sizeof(program_fork), 4096);
-	program_64("broken", program_exit, sizeof(program_exit), 0);
+	program_64("exit", program_exit, sizeof(program_exit), false);
+	program_64("fork", program_fork, sizeof(program_fork), false);
+	program_64("broken", program_exit, sizeof(program_exit), true);
 	program_32("exec32", &program_exec_32, sizeof(program_exec_32));
 	program_file("script", "#!./exit\n", 9, "", 0);
 	program_file("garbage", "garbage\n", 8, "", 0);
 	program_file("closed", "", 0, "", 0);
 	chmod("closed", 0600);
-	program_64("setuid", program_exit, sizeof(program_exit), 4096);
+	program_64("setuid", program_exit, sizeof(program_exit), false);
 	chmod("setuid", 04755);
 }
 

@@ -83,8 +83,8 @@ TAP void program_file(const char *name, const void *data, size_t size, const voi
 	close(fd);
 }
 
-/* memory: the size of the program in memory; the kernel refuses what is less than in the file */
-TAP void program_64(const char *name, const void *code, size_t size, size_t memory)
+/* One that is less in memory than in the file is refused, once it is too late. */
+TAP void program_64(const char *name, const void *code, size_t size, bool broken)
 {
 	struct {
 		Elf64_Ehdr ehdr;
@@ -100,7 +100,8 @@ TAP void program_64(const char *name, const void *code, size_t size, size_t memo
 		},
 		.phdr = {
 			.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = PROGRAM_BASE,
-			.p_filesz = sizeof(head) + size, .p_memsz = memory, .p_align = 0x10000,
+			.p_filesz = sizeof(head) + size,
+			.p_memsz = broken ? 0 : sizeof(head) + size, .p_align = 0x10000,
 		},
 	};
 
