@@ -163,11 +163,12 @@ struct systrace_event {
  *
  * A call that never returns (exit, a kill in mid-call) has no RETURN. One that
  * seccomp refused, or that a debugger emulates, has no ENTER; one that user
- * dispatch (prctl) turned into a signal has neither. A debugger, and seccomp
- * through one, can make another call of it before: then it is that call, or -1
- * if it is to be skipped, that is entered and that returns. The ABI is that of the
- * moment: an execve may be entered in one and return in another, with its number there;
- * on x86 an execveat that succeeds returns as execve.
+ * dispatch (prctl) turned into a signal has neither, nor has, on 5.10, one for which
+ * seccomp kills: the task's EXIT is all. A debugger, and seccomp through one, can make
+ * another call of it before: then it is that call, or -1 if it is to be skipped, that is
+ * entered and that returns. The ABI is that of the moment: an execve may be entered in
+ * one and return in another, with its number there; on x86 an execveat that succeeds
+ * returns as execve.
  */
 struct systrace_enter {
 	struct systrace_event event;

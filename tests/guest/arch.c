@@ -145,9 +145,9 @@ static const struct scene refused[] = {
 	{ "with TRAP, the number or first argument for a result", " <" N_GETUID "=" N_TRAPPED " !31/1 >" N_SIGRETURN " <-1=" N_TRAPPED,
 	  .run = call_trapped, .prepare = refuse_trap },
 	{ "with KILL", " <" N_GETUID "=" N_TRAPPED " !31/1 .31",
-	  .run = call_once, .prepare = refuse_kill, .status = SIGSYS },
+	  .run = call_once, .prepare = refuse_kill, .status = SIGSYS, .or = " .31" },
 	{ "with KILL_THREAD, of the last thread", " <" N_GETUID "=" N_TRAPPED " !31/1 .31",
-	  .run = call_once, .prepare = refuse_kill_thread, .status = SIGSYS },
+	  .run = call_once, .prepare = refuse_kill_thread, .status = SIGSYS, .or = " .31" },
 	{ "by its supervisor, which then lets one pass", " <" N_GETUID "=-5 >" N_GETUID " <" N_GETUID "=0",
 	  .run = call_twice, .prepare = supervise },
 };
