@@ -77,8 +77,8 @@ TAP void fuzz_make_arena(void)
 	const size_t size = 32 * FUZZ_PAGE;
 
 	/* Low, so that it can be given to 32-bit calls */
-	fuzz_arena = mmap(NULL, size + FUZZ_PAGE, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	fuzz_arena = mmap((void *)0x10000000, size + FUZZ_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 	if (fuzz_arena == MAP_FAILED)
 		tap_bail("mmap");
 	fuzz_edge = fuzz_arena + size;
