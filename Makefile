@@ -2,8 +2,10 @@
 #
 # make demo	install what is missing, build, and watch a program's system calls
 # make check	install what is missing, build, and run the tests
-# make check-all	the same with the full counts, on the debug kernel, on all kernels: a day
+# make check-all	the same with the full counts, on the instrumented kernels, on all kernels: a day
 # make check-kernels	the tests on each kernel of tests/kernels, or on KERNELS='SUITE[/FLAVOUR] ...'
+# make check-debug	the tests, with fewer counts, on kernels that look for mistakes in memory and
+#		locks (KASAN, lockdep, kmemleak), and for data races (KCSAN)
 #
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
@@ -120,13 +122,20 @@ check:
 
 check-all:
 	@tests/install check
-	$(run)tests/check all
-	$(run)tests/check -k debug
-	$(run)tests/kernels
+	$(run)status=0; \
+	for tests in 'check all' 'check -k debug' 'check -k kcsan' kernels; do \
+		tests/$$tests || status=1; \
+	done; exit $$status
 
 check-kernels:
 	@tests/install check
 	$(run)tests/kernels $(KERNELS)
+
+# Such kernels are several times slower than others
+check-debug: export SCALE ?= 20
+check-debug:
+	@tests/install check
+	$(run)status=0; for kernel in debug kcsan; do tests/check -k $$kernel || status=1; done; exit $$status
 
 # The models of ring and sleep, explored to the end: see tests/model
 model:
@@ -142,4 +151,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels model lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug model lint clean
