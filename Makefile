@@ -10,6 +10,7 @@
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
+# make coverage	which lines of the driver the tests do not reach: an hour
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
 #
@@ -87,6 +88,22 @@ $B/driver/%/systrace.ko: $(driver_sources) $(driver_headers) | $B/driver
 	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) systrace_include=$(CURDIR)/include W=1 modules
 	touch $@
 
+# The same, but counting how often each line runs: see tests/coverage
+$B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko | $B/coverage
+	mkdir -p $(@D)
+	ln -sf $(addprefix $(CURDIR)/,$(driver_sources)) $(@D)/
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) systrace_include=$(CURDIR)/include \
+		KCFLAGS='-fprofile-arcs -ftest-coverage -fprofile-update=atomic -fno-early-inlining' \
+		KBUILD_EXTRA_SYMBOLS=$(CURDIR)/$B/gcov/$*/Module.symvers modules
+	touch $@
+
+$B/gcov/%/gcov.ko: tests/vm/gcov.c | $B/gcov
+	mkdir -p $(@D)
+	ln -sf $(CURDIR)/$< $(@D)/
+	echo 'obj-m := gcov.o' >$(@D)/Kbuild
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) modules
+	touch $@
+
 # --- the tests ---
 
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
@@ -106,7 +123,7 @@ $(stress_tests): Makefile | $B/stress
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
 
-$(addprefix $B/,lib examples driver unit guest stress):
+$(addprefix $B/,lib examples driver coverage gcov unit guest stress):
 	mkdir -p $@
 
 # What runs make again gets its job slots by the "+", which would run it under -n too
@@ -142,6 +159,11 @@ model:
 	@tests/install model
 	@tests/model/run
 
+# By the tests in the virtual machine, and why not the others
+coverage:
+	@tests/install check
+	$(run)tests/coverage
+
 lint:
 	@tests/install lint
 	@tests/lint
@@ -151,4 +173,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug model lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model lint clean
