@@ -19,6 +19,8 @@
 #define FILE_FD	100
 #define DIR_FD	101
 #define I386_EXECVE 11
+#define X32_EXECVE (0x40000000L + 520)
+#define X32_GETPPID (0x40000000L + SYS_getppid)
 
 static char *none[] = { NULL };
 
@@ -294,8 +296,8 @@ static void armed_32(void)
 }
 
 #ifdef __x86_64__
-/* By a 64-bit program. Pointers are of 32 bits then. */
-static void armed_by_i386(void)
+/* By a call of another ABI, of which a program's pointers are 32 bits. */
+static void armed_by(long (*execve)(long path, long argv, long envp))
 {
 	char *low = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
@@ -305,7 +307,27 @@ static void armed_by_i386(void)
 	strcpy(low, "./exit");
 	((__u32 *)(void *)low)[16] = (__u32)(uintptr_t)low;	/* argv, and a null behind it */
 	attach_self();
-	call32_with(I386_EXECVE, (long)low, (long)low + 64, (long)low + 68);
+	execve((long)low, (long)low + 64, (long)low + 68);
+}
+
+static long execve_i386(long path, long argv, long envp)
+{
+	return call32_with(I386_EXECVE, path, argv, envp);
+}
+
+static long execve_x32(long path, long argv, long envp)
+{
+	return syscall(X32_EXECVE, path, argv, envp);
+}
+
+static void armed_by_i386(void)
+{
+	armed_by(execve_i386);
+}
+
+static void armed_by_x32(void)
+{
+	armed_by(execve_x32);
 }
 #endif
 
@@ -406,6 +428,10 @@ int main(void)
 #ifdef __x86_64__
 	test_armed_one(armed_by_i386, "by an i386 call", "ENTER i386 execve, EXEC ./exit, "
 		       "RETURN execve=0" EXITS);
+	/* Where the kernel takes such calls */
+	if (syscall(X32_GETPPID) > 0)
+		test_armed_one(armed_by_x32, "by an x32 call", "ENTER x32 execve, EXEC ./exit, "
+			       "RETURN execve=0" EXITS);
 #endif
 	test_armed_thread();
 	return tap_end();

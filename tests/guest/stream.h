@@ -123,6 +123,8 @@ static const char *foreign(const struct systrace_event *e)
 		return "";
 	case SYSTRACE_ABI_I386:
 		return "i386 ";
+	case SYSTRACE_ABI_X32:
+		return "x32 ";
 	case SYSTRACE_ABI_ARM:
 		return "arm ";
 	}
