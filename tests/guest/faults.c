@@ -201,6 +201,8 @@ static const struct op ops[] = {
 	{ .what = "ATTACH of a tree, the first", .call = call_attach, .had = EEXIST, .cold = true },
 	{ .what = "ATTACH of a tree", .call = call_attach, .had = EEXIST },
 	{ .what = "ATTACH of a task", .call = call_attach_task, .had = EEXIST },
+	{ .what = "ATTACH of more", .call = call_attach, .before = call_attach_task,
+	  .had = EEXIST },
 	{ .what = "ATTACH at exec", .call = call_attach_exec, .had = EEXIST },
 	{ .what = "ATTACH of a cgroup", .call = call_attach_cgroup, .had = EEXIST, .cold = true },
 	{ .what = "DETACH of a tree", .call = call_detach, .before = call_attach, .had = ESRCH },
