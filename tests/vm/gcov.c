@@ -182,16 +182,19 @@ DEFINE_SHOW_ATTRIBUTE(gcov);
 
 static int __init gcov_init(void)
 {
-	file = debugfs_create_file("gcov", 0400, NULL, NULL, &gcov_fops);
-	return register_module_notifier(&block);
+	int err = register_module_notifier(&block);
+
+	if (!err)
+		file = debugfs_create_file("gcov", 0400, NULL, NULL, &gcov_fops);
+	return err;
 }
 
 static void __exit gcov_exit(void)
 {
 	struct kept *kept, *next;
 
-	unregister_module_notifier(&block);
 	debugfs_remove(file);
+	unregister_module_notifier(&block);
 	list_for_each_entry_safe(kept, next, &all_kept, node)
 		kvfree(kept);
 }
