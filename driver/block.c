@@ -140,8 +140,12 @@ static bool sleep(struct systrace_attachment *a, struct systrace_session *sessio
 	prepare_to_wait(&cpu->room, wait, state);
 	if (leaving(a) || !full(session, cpu) || signal_pending_state(state, current))
 		return false;
-	/* It freezes where any task does: here the session's end would wait for it. */
-	if (freezing(current))
+	/*
+	 * It freezes where any task does: here the session's end would wait for it. All are
+	 * told that they are to freeze at once, and get the signal for it one by one: without
+	 * that we would be in user mode again, and make calls until it comes.
+	 */
+	if (freezing(current) && signal_pending(current))
 		return false;
 	waited = ktime_get_ns() - begun;
 	if (session->timeout_ms != SYSTRACE_NO_TIMEOUT &&

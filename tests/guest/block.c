@@ -17,6 +17,8 @@
 #include "raw.h"
 
 #define CGROUP	"cgroup"	/* in the working directory */
+#define CROWD	1500
+#define FREEZES	60
 
 /* ------------------------------------------------------------- traced tasks --- */
 
@@ -263,34 +265,88 @@ static void test_freezer(void)
 	umount(CGROUP);
 }
 
+static bool freezer_begin(void)
+{
+	mkdir(CGROUP, 0755);
+	if (!mount("none", CGROUP, "cgroup", 0, "freezer") && !mkdir(CGROUP "/test", 0755))
+		return true;
+	tap_note("no freezer of cgroup v1");
+	return false;
+}
+
+static void freezer_add(pid_t pid)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", pid);
+	if (!tap_put(CGROUP "/test/cgroup.procs", text))
+		tap_bail("cgroup.procs");
+}
+
+static void freezer_set(const char *state)
+{
+	if (!tap_put(CGROUP "/test/freezer.state", state))
+		tap_bail("freezer.state");
+	while (!tap_has(CGROUP "/test/freezer.state", state))
+		usleep(1000);
+}
+
+static void freezer_end(void)
+{
+	while (rmdir(CGROUP "/test"))
+		usleep(1000);
+	umount(CGROUP);
+}
+
 /* A frozen task keeps nobody: the session ends while it is frozen. */
 static void test_frozen_end(void)
 {
 	struct raw s;
-	pid_t pid = blocked(&s);
-	char text[16];
+	pid_t pid;
 
-	mkdir(CGROUP, 0755);
-	if (mount("none", CGROUP, "cgroup", 0, "freezer") || mkdir(CGROUP "/test", 0755)) {
-		tap_note("no freezer of cgroup v1");
-		finish(&s, pid);
+	if (!freezer_begin())
 		return;
-	}
-	snprintf(text, sizeof(text), "%d", pid);
-	if (!tap_put(CGROUP "/test/cgroup.procs", text) ||
-	    !tap_put(CGROUP "/test/freezer.state", "FROZEN"))
-		tap_bail("freezer.state");
-	while (!tap_has(CGROUP "/test/freezer.state", "FROZEN"))
-		usleep(1000);
+	pid = blocked(&s);
+	freezer_add(pid);
+	freezer_set("FROZEN");
 	tap_ok(true, "the freezer of cgroup v1 freezes it");
 	raw_end(&s);
 	tap_ok(true, "the session ends meanwhile");
-	tap_put(CGROUP "/test/freezer.state", "THAWED");
+	freezer_set("THAWED");
 	runs_free(pid, "thawing");
 	tap_reap(pid);
-	while (rmdir(CGROUP "/test"))
-		usleep(1000);
-	umount(CGROUP);
+	freezer_end();
+}
+
+/* All are to freeze, one after the other: until its turn comes, it waits. */
+static void test_frozen_last(void)
+{
+	pid_t crowd[CROWD], pid;
+	struct raw s;
+
+	if (!freezer_begin())
+		return;
+	for (int i = 0; i < CROWD; i++) {
+		crowd[i] = tap_fork();
+		if (!crowd[i])
+			while (true)
+				pause();
+		freezer_add(crowd[i]);
+	}
+	pid = blocked(&s);
+	freezer_add(pid);
+	for (int i = 0; i < FREEZES; i++) {
+		freezer_set("FROZEN");
+		freezer_set("THAWED");
+		while (!raw_drain(&s))
+			usleep(1000);
+		raw_await_waiters(&s, 1);
+	}
+	goes_on(&s, pid, "frozen after many others");
+	finish(&s, pid);
+	for (int i = 0; i < CROWD; i++)
+		tap_reap(crowd[i]);
+	freezer_end();
 }
 
 /* Handled signals use up the room for them, until only kills get through. */
@@ -540,6 +596,7 @@ int main(void)
 	test_ptrace();
 	test_freezer();
 	test_frozen_end();
+	test_frozen_last();
 	test_suspend(false);
 	test_suspend(true);
 	test_signals();
