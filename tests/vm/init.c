@@ -440,6 +440,7 @@ int main(void)
 	}
 	load_transport();
 	status_port = open_device("/dev/vport0p3", O_WRONLY);
+	write_all(status_port, "begin\n", strlen("begin\n"));
 	out.to = open_device("/dev/vport0p1", O_WRONLY);
 	err.to = open_device("/dev/vport0p2", O_WRONLY);
 	text = slurp("/argv", &len);
