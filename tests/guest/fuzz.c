@@ -309,13 +309,15 @@ static void be_nuisance(void)
 
 	while (!atomic_load(&soak->stop)) {
 		const struct soak_slot *one = &soak->slots[SOAK_WORKERS + soak_any(SOAK_SESSIONS)];
+		pid_t pid = one->pid;
 
 		soak_doing("a nuisance");
 		for (int i = 0; i < 500; i++)
 			((volatile __u32 *)fuzz_common)[soak_any(i % 2 ? 40 : 4)] ^=
 				1U << soak_any(32);
-		if (soak_any(4) == 0 && atomic_load(&one->beats) && !atomic_load(&soak->stop_sessions))
-			kill(one->pid, SIGUSR1);
+		if (soak_any(4) == 0 && pid && atomic_load(&one->beats) &&
+		    !atomic_load(&soak->stop_sessions))
+			kill(pid, SIGUSR1);
 		if (soak_any(50) == 0)
 			tap_put(PARAMETER, values[soak_any(COUNT(values))]);
 		if (soak_any(50) == 0)

@@ -252,6 +252,7 @@ TAP void soak_begin_actor(int i, const char *name, void (*actor)(void))
 
 	slot->name = name;
 	slot->doing = "its beginning";
+	atomic_store(&slot->beats, 0);
 	pid = tap_fork();
 	if (pid == 0) {
 		soak_me = slot;
