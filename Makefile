@@ -11,6 +11,7 @@
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
 # make coverage	which lines of the driver the tests do not reach: an hour
+# make bench	what tracing adds to a system call, in instructions: see bench/
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
 #
@@ -123,7 +124,19 @@ $(stress_tests): Makefile | $B/stress
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
 
-$(addprefix $B/,lib examples driver coverage gcov unit guest stress):
+# --- the benchmarks ---
+
+$B/bench/%: bench/%.c $B/libsystrace.a Makefile | $B/bench
+	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -o $@
+
+$B/bench/%/null.ko: bench/null.c | $B/bench
+	mkdir -p $(@D)
+	ln -sf $(CURDIR)/$< $(@D)/
+	echo 'obj-m := null.o' >$(@D)/Kbuild
+	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) modules
+	touch $@
+
+$(addprefix $B/,lib examples driver coverage gcov unit guest stress bench):
 	mkdir -p $@
 
 # What runs make again gets its job slots by the "+", which would run it under -n too
@@ -164,6 +177,9 @@ coverage:
 	@tests/install check
 	$(run)tests/coverage
 
+bench:
+	$(run)bench/cost
+
 lint:
 	@tests/install lint
 	@tests/lint
@@ -173,4 +189,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench lint clean

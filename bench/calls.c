@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What a system call costs, in a machine that counts instructions by its clock (vm/run -i):
+ * untraced, with probes that do nothing, traced in each way, and while another is traced.
+ * One line each: its name; instructions of a call, in the best round and on average; events
+ * made and lost meanwhile.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <systrace.h>
+#include <time.h>
+#include <unistd.h>
+
+#define CALLS	1000	/* in a round: most rounds see no timer interrupt */
+#define ROUNDS	40
+#define RING	(16 << 20)
+#define SESSIONS 2
+
+#define ENTER	(1ULL << SYSTRACE_ENTER)
+#define RETURN	(1ULL << SYSTRACE_RETURN)
+
+struct result {
+	double best, mean;
+};
+
+static void die(const char *what)
+{
+	perror(what);
+	exit(1);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* ---- what is measured: in the process that makes the calls ---- */
+
+static void call_getppid(void)
+{
+	for (int i = 0; i < CALLS; i++)
+		syscall(SYS_getppid);
+}
+
+/* Six arguments, and an error at once */
+static void call_six(void)
+{
+	for (int i = 0; i < CALLS; i++)
+		syscall(SYS_copy_file_range, -1, 0, -1, 0, 0, -1);
+}
+
+static struct result measure(void (*calls)(void))
+{
+	struct result r = { .best = 1e9 };
+
+	calls();	/* what comes for the first time */
+	for (int round = 0; round < ROUNDS; round++) {
+		double begun = now(), each;
+
+		calls();
+		each = (now() - begun) / CALLS;
+		r.mean += each / ROUNDS;
+		if (each < r.best)
+			r.best = each;
+	}
+	return r;
+}
+
+/* ---- the ways to trace it ---- */
+
+struct way {
+	const char *name;
+	void (*calls)(void);
+	unsigned sessions;
+	uint64_t events;
+	uint32_t full;
+	bool other;		/* another process is traced */
+	bool null;		/* with the empty probes */
+};
+
+static const struct way ways[] = {
+	{ .name = "untraced", .calls = call_getppid },
+	{ .name = "two empty probes", .calls = call_getppid, .null = true },
+	{ .name = "another is traced", .calls = call_getppid, .sessions = 1, .other = true },
+	{ .name = "ENTER", .calls = call_getppid, .sessions = 1, .events = ENTER },
+	{ .name = "RETURN", .calls = call_getppid, .sessions = 1, .events = RETURN },
+	{ .name = "ENTER, RETURN", .calls = call_getppid, .sessions = 1, .events = ENTER | RETURN },
+	{ .name = "all events", .calls = call_getppid, .sessions = 1 },
+	{ .name = "all events, block", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_BLOCK },
+	{ .name = "all events, overwrite", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_OVERWRITE },
+	{ .name = "all events, two sessions", .calls = call_getppid, .sessions = 2 },
+	{ .name = "six arguments, untraced", .calls = call_six },
+	{ .name = "six arguments, two empty probes", .calls = call_six, .null = true },
+	{ .name = "six arguments, all events", .calls = call_six, .sessions = 1 },
+};
+
+static void load_null(bool load)
+{
+	int fd = open("null.ko", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		die("null.ko");
+	if (load ? syscall(SYS_finit_module, fd, "", 0) : syscall(SYS_delete_module, "null", 0))
+		die("null.ko");
+	close(fd);
+}
+
+/* A child that waits for a word before it begins, and until it may go */
+static pid_t begin_child(const struct way *way, int from, int to)
+{
+	pid_t pid = fork();
+	struct result r;
+	char c;
+
+	if (pid < 0)
+		die("fork");
+	if (pid)
+		return pid;
+	if (read(from, &c, 1) != 1)
+		_exit(1);
+	r = measure(way->calls);
+	if (write(to, &r, sizeof(r)) != sizeof(r))
+		_exit(1);
+	_exit(0);
+}
+
+static pid_t begin_other(void)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		die("fork");
+	if (pid)
+		return pid;
+	while (true)
+		pause();
+}
+
+static void run(const struct way *way)
+{
+	const struct systrace_options options = {
+		.size = sizeof(options), .ring_bytes = RING, .events = way->events,
+		.full = way->full,
+	};
+	struct systrace *st[SESSIONS];
+	struct systrace_stats stats = { .size = sizeof(stats) };
+	unsigned long long lost = 0;
+	int go[2], done[2], err;
+	struct result r;
+	pid_t pid, other = 0;
+
+	if (pipe(go) || pipe(done))
+		die("pipe");
+	if (way->null)
+		load_null(true);
+	if (way->other)
+		other = begin_other();
+	pid = begin_child(way, go[0], done[1]);
+	for (unsigned i = 0; i < way->sessions; i++) {
+		err = systrace_open(&st[i], &options);
+		if (err || (err = systrace_attach(st[i], other ? other : pid, SYSTRACE_ATTACH_TREE)) != 1) {
+			fprintf(stderr, "calls: %s: %s\n", way->name, strerror(-err));
+			exit(1);
+		}
+	}
+	if (write(go[1], "", 1) != 1 || read(done[0], &r, sizeof(r)) != sizeof(r))
+		die("child");
+	waitpid(pid, NULL, 0);
+	if (way->sessions)
+		systrace_stats(st[0], -1, &stats);
+	for (int cause = 0; cause < SYSTRACE_LOST_CAUSES; cause++)
+		lost += stats.lost[cause];
+	printf("%s\t%.1f\t%.1f\t%llu\t%llu\n", way->name, r.best, r.mean,
+	       (unsigned long long)stats.made, lost);
+	if (other) {
+		kill(other, SIGKILL);
+		waitpid(other, NULL, 0);
+	}
+	for (unsigned i = 0; i < way->sessions; i++)
+		systrace_close(st[i]);
+	if (way->null)
+		load_null(false);
+}
+
+int main(void)
+{
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
+		run(&ways[i]);
+	return 0;
+}
