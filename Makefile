@@ -10,7 +10,7 @@
 # make		the library and the examples
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
-# make coverage	which lines of the driver the tests do not reach: an hour
+# make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
 # make bench	what tracing adds to a system call, in instructions: see bench/
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
