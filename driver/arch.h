@@ -16,6 +16,27 @@
 #define SYSTRACE_ARCH_ABI_NR	3
 #define SYSTRACE_X32_BIT	0x40000000
 
+/* Is the call that current is in one of the first ABI, by its number? Not x32's. */
+static __always_inline bool systrace_arch_native(void)
+{
+	return !in_ia32_syscall();
+}
+
+/* The first nargs of such a call, and some more: there is room for six. */
+static __always_inline void systrace_arch_put_args(u64 *to, const struct pt_regs *regs, u64 nargs)
+{
+	if (!nargs)
+		return;
+	to[0] = regs->di;
+	to[1] = regs->si;
+	to[2] = regs->dx;
+	if (nargs <= 3)
+		return;
+	to[3] = regs->r10;
+	to[4] = regs->r8;
+	to[5] = regs->r9;
+}
+
 /* That of the call `nr` that current is in; *nr loses x32's marker. */
 static __always_inline u8 systrace_arch_abi(s32 *nr)
 {
@@ -55,6 +76,25 @@ static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 #define SYSTRACE_EXECVEAT	281
 #define SYSTRACE_EXECVE_ARM	11
 #define SYSTRACE_EXECVEAT_ARM	387
+
+static __always_inline bool systrace_arch_native(void)
+{
+	return !is_compat_task();
+}
+
+static __always_inline void systrace_arch_put_args(u64 *to, const struct pt_regs *regs, u64 nargs)
+{
+	if (!nargs)
+		return;
+	to[0] = regs->orig_x0;
+	to[1] = regs->regs[1];
+	to[2] = regs->regs[2];
+	if (nargs <= 3)
+		return;
+	to[3] = regs->regs[3];
+	to[4] = regs->regs[4];
+	to[5] = regs->regs[5];
+}
 
 /* A task makes only calls of its program's kind. */
 static __always_inline u8 systrace_arch_abi(s32 *nr)

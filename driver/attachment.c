@@ -8,6 +8,7 @@
 #include "attachment.h"
 #include "pool.h"
 #include "record.h"
+#include "slot.h"
 #include "wake.h"
 
 struct systrace_bucket *systrace_buckets;
@@ -49,6 +50,7 @@ void systrace_attachment_set(struct systrace_attachment *a, struct systrace_sess
 	a->session = session;
 	a->task = get_task_struct(task);
 	a->tid = systrace_attachment_tid(session, task);
+	a->slot = SYSTRACE_NO_SLOT;
 	refcount_set(&a->refs, 1);
 }
 
@@ -88,18 +90,33 @@ static unsigned int count(struct systrace_bucket *bucket, struct task_struct *ta
 	return n;
 }
 
+/* A slot is for a task of one session. */
+static void empty_slots(struct systrace_bucket *bucket, struct task_struct *task)
+{
+	struct systrace_attachment *a;
+
+	lockdep_assert_held(&bucket->lock);
+	hlist_for_each_entry(a, &bucket->head, hash_node)
+		if (a->task == task)
+			systrace_slot_empty(a);
+}
+
 /* Unless so many sessions have the task. */
 static int link_below(struct systrace_attachment *a, unsigned int limit)
 {
 	struct systrace_session *session = a->session;
 	struct systrace_bucket *bucket = systrace_bucket(a->task);
+	unsigned int others;
 	bool room;
 
 	lockdep_assert_held(&session->lock);
 	raw_spin_lock(&bucket->lock);
-	room = count(bucket, a->task) < limit;
+	others = count(bucket, a->task);
+	room = others < limit;
 	if (room)
 		hlist_add_head_rcu(&a->hash_node, &bucket->head);
+	if (room && others)
+		empty_slots(bucket, a->task);
 	raw_spin_unlock(&bucket->lock);
 	if (!room)
 		return -EUSERS;
@@ -122,6 +139,7 @@ static bool claim(struct systrace_attachment *a)
 
 	lockdep_assert_held(&a->session->lock);
 	WRITE_ONCE(a->dead, true);
+	systrace_slot_empty(a);
 	return claimed;
 }
 

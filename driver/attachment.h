@@ -49,6 +49,8 @@ enum systrace_stage {
 	SYSTRACE_ENDING,		/* DETACH is on its way: nothing is recorded any more */
 };
 
+#define SYSTRACE_NO_SLOT	(-1)
+
 enum { SYSTRACE_LEAVING_ALONE = 1, SYSTRACE_LEAVING_TREE };	/* what it forks leaves, too */
 
 struct systrace_attachment {
@@ -64,6 +66,8 @@ struct systrace_attachment {
 	u8 leaving;			/* DETACH is about to claim it; under session->lock */
 	u8 stage;			/* enum systrace_stage; rises under session->lock */
 	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
+	int slot;			/* the CPU whose slot it has filled last; see slot.h */
+	const struct pt_regs *regs;	/* by which that knows it */
 	bool past_mark;			/* it has written past a ring's mark, and will wait */
 	bool block_armed;		/* block_work is pending; the task's own */
 	struct callback_head block_work;
@@ -83,6 +87,12 @@ extern struct systrace_bucket *systrace_buckets;
 static __always_inline struct systrace_bucket *systrace_bucket(const struct task_struct *task)
 {
 	return &systrace_buckets[hash_ptr(task, SYSTRACE_HASH_BITS)];
+}
+
+/* Is it likely that it has any? Never no if it has. */
+static __always_inline bool systrace_attached(const struct task_struct *task)
+{
+	return READ_ONCE(systrace_bucket(task)->head.first);
 }
 
 /* All attachments of a task, in preemption-off or RCU context. */

@@ -9,6 +9,7 @@
 
 #include "block.h"
 #include "compat.h"
+#include "slot.h"
 
 #define LOOK_MS		10	/* a waiter looks again, whatever its reader does ... */
 #define LOOK_AT_ONCE	16	/* ... but all together no more than this in that time, */
@@ -62,8 +63,10 @@ static bool full(struct systrace_session *session, struct systrace_cpu *cpu)
 void systrace_block_passed(struct systrace_attachment *a, struct systrace_cpu *cpu)
 {
 	systrace_writer_update(&cpu->writer);
-	if (cpu->writer.head - cpu->writer.tail > a->session->mark)
-		WRITE_ONCE(a->past_mark, true);
+	if (systrace_writer_head(&cpu->writer) - cpu->writer.tail <= a->session->mark)
+		return;
+	WRITE_ONCE(a->past_mark, true);
+	systrace_slot_empty(a);
 }
 
 void systrace_block_kick(struct systrace_session *session)

@@ -45,7 +45,7 @@ void systrace_block_passed(struct systrace_attachment *a, struct systrace_cpu *c
 /* After each event, written or lost, on its CPU, preemption off. */
 static inline void systrace_block_check(struct systrace_attachment *a, struct systrace_cpu *cpu)
 {
-	if (unlikely(cpu->writer.head - cpu->writer.tail > a->session->mark))
+	if (unlikely(systrace_writer_head(&cpu->writer) - cpu->writer.tail > a->session->mark))
 		systrace_block_passed(a, cpu);
 }
 

@@ -66,6 +66,21 @@ static inline void hrtimer_setup(struct hrtimer *timer,
 }
 #endif
 
+/* Around each probe: preemption off. Until they came to sleep, tracepoints saw to that. */
+static __always_inline void systrace_probe_begin(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	preempt_disable_notrace();
+#endif
+}
+
+static __always_inline void systrace_probe_end(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	preempt_enable_notrace();
+#endif
+}
+
 /* Threads that live in the kernel: they make no system calls. */
 #ifdef PF_USER_WORKER
 #define SYSTRACE_PF_WORKER	(PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)

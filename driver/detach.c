@@ -11,6 +11,7 @@
 #include "block.h"
 #include "cgroup.h"
 #include "detach.h"
+#include "slot.h"
 #include "tree.h"
 
 /* --- who leaves --- */
@@ -107,8 +108,10 @@ static bool set_ending(struct systrace_attachment *a)
 
 	raw_spin_lock_irq(&a->session->lock);
 	set = !a->dead && a->stage != SYSTRACE_ENDING && a->stage != SYSTRACE_NEW;
-	if (set)
+	if (set) {
 		WRITE_ONCE(a->stage, SYSTRACE_ENDING);
+		systrace_slot_empty(a);
+	}
 	raw_spin_unlock_irq(&a->session->lock);
 	return set;
 }

@@ -12,6 +12,7 @@
 
 #include "attach.h"
 #include "block.h"
+#include "clock.h"
 #include "detach.h"
 #include "device.h"
 #include "mapping.h"
@@ -41,7 +42,7 @@ static long do_info(struct systrace_session *session, void *arg)
 	info->ring_bytes_min = SYSTRACE_RING_BYTES_MIN;
 	info->ring_bytes_max = SYSTRACE_RING_BYTES_MAX;
 	info->nr_rings = nr_cpu_ids;
-	info->clock = SYSTRACE_CLOCK_MONOTONIC;
+	info->clock = systrace_clock_choose();
 	return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <linux/slab.h>
 
 #include "policy.h"
+#include "slot.h"
 
 /* SYSTRACE_ABI_* is 1 << an event's flag. */
 enum abi {
@@ -25,6 +26,28 @@ static const struct { u8 abi; u8 nargs; u16 nr; } calls[] __initconst = {
 
 struct systrace_policy_table systrace_policy_all;
 
+/* Once all entries are what they are to be. */
+static void make_calls(struct systrace_policy_table *table)
+{
+	u32 nr, nargs;
+	u8 what;
+
+	for (nr = 0; nr < SYSTRACE_POLICY_CALLS; nr++) {
+		what = table->entry[0][nr];
+		if (!(what & (SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN)))
+			nargs = SYSTRACE_POLICY_QUIET;
+		else if (!(what & SYSTRACE_POLICY_ENTER) || !(what & SYSTRACE_POLICY_RETURN))
+			nargs = SYSTRACE_POLICY_OTHER;
+		else
+			nargs = what & SYSTRACE_POLICY_NARGS;
+		table->calls.nargs[nr] = nargs;
+		table->calls.word[nr] =
+			systrace_policy_word(offsetof(struct systrace_enter, args) +
+					     nargs * sizeof(u64), SYSTRACE_ENTER,
+					     SYSTRACE_ARCH_ABI_FIRST);
+	}
+}
+
 void __init systrace_policy_init(void)
 {
 	unsigned int i, place;
@@ -38,6 +61,7 @@ void __init systrace_policy_init(void)
 			systrace_policy_all.entry[place][calls[i].nr] =
 				SYSTRACE_POLICY_ENTER | SYSTRACE_POLICY_RETURN | calls[i].nargs;
 	}
+	make_calls(&systrace_policy_all);
 }
 
 int systrace_policy_check(const struct systrace_rule *rules, u32 nr_rules)
@@ -82,6 +106,7 @@ static void replace(struct systrace_session *session, struct systrace_policy_tab
 	struct systrace_policy_table *old;
 
 	old = rcu_replace_pointer(session->policy, table, true);
+	systrace_slot_empty_all();
 	if (old != &systrace_policy_all)
 		kfree_rcu(old, rcu);
 }
@@ -101,6 +126,7 @@ int systrace_policy_set(struct systrace_session *session, const struct systrace_
 		for (place = 0; place < SYSTRACE_ARCH_ABI_NR; place++)
 			if (rules[i].abi & 1 << (SYSTRACE_ARCH_ABI_FIRST + place))
 				apply(table, &rules[i], place);
+	make_calls(table);
 	replace(session, table);
 	return 0;
 }

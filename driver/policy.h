@@ -13,8 +13,28 @@
 #define SYSTRACE_POLICY_RETURN	0x40
 #define SYSTRACE_POLICY_NARGS	0x07
 
+/*
+ * By what a slot writes the ENTER of a call: one that is recorded, and its RETURN, too. For
+ * the others nargs is more than any ring holds.
+ */
+#define SYSTRACE_POLICY_CALLS	512		/* numbers of the architecture's own ABI */
+#define SYSTRACE_POLICY_QUIET	(1U << 28)	/* nothing is recorded */
+#define SYSTRACE_POLICY_OTHER	(1U << 29)	/* look in `entry` */
+
+struct systrace_policy_calls {
+	u64 word[SYSTRACE_POLICY_CALLS];	/* the record's first, but for the tid */
+	u32 nargs[SYSTRACE_POLICY_CALLS];
+};
+
+/* The first word of a record */
+static __always_inline u64 systrace_policy_word(u16 size, u8 type, u8 flags)
+{
+	return size | (u32)type << 16 | (u32)flags << 24;
+}
+
 struct systrace_policy_table {
 	struct rcu_head rcu;
+	struct systrace_policy_calls calls;
 	/* By this architecture's ABIs; the last place is that of all other numbers. */
 	u8 entry[SYSTRACE_ARCH_ABI_NR][SYSTRACE_NR_MAX + 2];
 };

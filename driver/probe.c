@@ -2,7 +2,7 @@
 /*
  * Each probe looks up the attachments of the task it runs in, all with
  * preemption off, which also is the RCU read section that keeps them and their
- * sessions. Kernels from 6.13 on call probes with preemption on.
+ * sessions.
  */
 #include <linux/binfmts.h>
 #include <linux/module.h>
@@ -25,6 +25,7 @@
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
+#include "slot.h"
 
 static void enter(struct systrace_attachment *a, struct pt_regs *regs, u8 abi, s32 nr)
 {
@@ -55,31 +56,37 @@ static void keep_execve(struct systrace_attachment *a, struct pt_regs *regs, u8 
 	syscall_get_arguments(current, regs, armed->args);
 }
 
-static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
+/* The long way. */
+static noinline void enter_all(struct pt_regs *regs)
 {
-	struct systrace_attachment *a;
-	s32 nr = id;
+	struct systrace_attachment *a, *only = NULL;
+	s32 nr = syscall_get_nr(current, regs);
 	u8 abi = systrace_arch_abi(&nr);
+	int epoch = systrace_slot_begin(), n = 0;
 
-	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current) {
 		if (likely(systrace_attachment_live(a)))
 			enter(a, regs, abi, nr);
 		else if (READ_ONCE(a->stage) == SYSTRACE_WAITING)
 			keep_execve(a, regs, abi, nr);
+		only = a;
+		n++;
 	}
-	preempt_enable_notrace();
+	if (n == 1)
+		systrace_slot_fill(only, regs, epoch);
 }
 
-static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
+static noinline __noclone void exit_all(void *data, struct pt_regs *regs, long result)
 {
-	struct systrace_attachment *a;
+	struct systrace_attachment *a, *only = NULL;
 	s32 nr = syscall_get_nr(current, regs);
 	u8 abi = systrace_arch_return_abi(regs, &nr);
+	int epoch = systrace_slot_begin(), n = 0;
 	u8 what;
 
-	preempt_disable_notrace();
 	systrace_for_each_attachment(a, current) {
+		only = a;
+		n++;
 		if (unlikely(!systrace_attachment_live(a)))
 			continue;
 		what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
@@ -87,7 +94,24 @@ static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 			systrace_record_return(a, abi, nr, result);
 		systrace_block_exit(a);
 	}
-	preempt_enable_notrace();
+	if (n == 1)
+		systrace_slot_fill(only, regs, epoch);
+}
+
+static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
+{
+	systrace_probe_begin();
+	if (!systrace_slot_enter(regs, id) && systrace_attached(current))
+		enter_all(regs);
+	systrace_probe_end();
+}
+
+static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
+{
+	systrace_probe_begin();
+	if (!systrace_slot_exit(regs, result) && systrace_attached(current))
+		exit_all(data, regs, result);
+	systrace_probe_end();
 }
 
 /*
@@ -100,28 +124,28 @@ static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 
 	if (child->flags & SYSTRACE_PF_WORKER)
 		return;
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, current)
 		systrace_attachment_inherit(a, child, clone_flags);
 	systrace_cgroup_fork(child);
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 /* In who moves the task, interrupts off. */
 static void probe_cgroup_attach(void *data, struct cgroup *cgroup, const char *path,
 				struct task_struct *task, bool threadgroup)
 {
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	systrace_cgroup_join(cgroup, task, threadgroup);
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 static void probe_cgroup_rmdir(void *data, struct cgroup *cgroup, const char *path)
 {
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	systrace_cgroup_remove(cgroup);
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 static void detach_exec(struct systrace_attachment *a)
@@ -164,6 +188,7 @@ static void exec(struct systrace_attachment *a, const char *file)
 		return;
 	/* What comes before EXEC has the number by which it was known. */
 	WRITE_ONCE(a->tid, systrace_attachment_tid(a->session, current));
+	systrace_slot_empty(a);
 	systrace_record_exec(a, old_tid, file);
 }
 
@@ -176,18 +201,18 @@ static void probe_exec(void *data, struct task_struct *task, pid_t old_pid,
 {
 	struct systrace_attachment *a;
 
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, current)
 		exec(a, bprm->filename);
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 {
 	struct systrace_attachment *a;
 
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	smp_mb(); /* see above */
 	systrace_for_each_attachment(a, task) {
 		if (!systrace_attachment_claim(a))
@@ -199,7 +224,7 @@ static void probe_exit(void *data, SYSTRACE_EXIT_PROTO)
 			systrace_record_exit(a);
 		systrace_attachment_drop(a);
 	}
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 /* Under siglock, interrupts off. info can be a small number instead of a pointer. */
@@ -213,11 +238,11 @@ static void probe_signal(void *data, int signo, struct kernel_siginfo *info,
 		code = SI_USER;
 	else if ((unsigned long)info >= PAGE_SIZE)
 		code = info->si_code;
-	preempt_disable_notrace();
+	systrace_probe_begin();
 	systrace_for_each_attachment(a, current)
 		if (systrace_attachment_live(a))
 			systrace_record_signal(a, signo, code);
-	preempt_enable_notrace();
+	systrace_probe_end();
 }
 
 /* The order is that of registration: nothing is recorded of a task before its children follow. */

@@ -2,10 +2,10 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
-#include <linux/timekeeping.h>
 
 #include "attachment.h"
 #include "block.h"
+#include "clock.h"
 #include "record.h"
 #include "wake.h"
 
@@ -17,8 +17,8 @@ static void stamp(struct systrace_session *session, struct systrace_event *event
 	event->type = type;
 	event->flags = flags;
 	event->tid = tid;
-	event->seq = atomic64_inc_return(&session->seq);
-	event->time = ktime_get_mono_fast_ns();
+	event->seq = atomic64_fetch_inc(&session->next_seq);
+	event->time = systrace_clock_read(session->clock);
 }
 
 static void lose(struct systrace_session *session, struct systrace_cpu *cpu,
@@ -27,6 +27,7 @@ static void lose(struct systrace_session *session, struct systrace_cpu *cpu,
 	cpu->lost[cause]++;
 	WRITE_ONCE(cpu->shared->lost, cpu->shared->lost + 1);
 	cpu->behind = true;
+	systrace_writer_stop(&cpu->writer);	/* a smaller one waits until it is told */
 	/* Who counts the first has it told; more of them change nothing. */
 	if (atomic64_inc_return(&cpu->untold[cause]) == 1)
 		systrace_wake_loss(session);

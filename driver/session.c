@@ -10,12 +10,14 @@
 #include "account.h"
 #include "block.h"
 #include "cgroup.h"
+#include "clock.h"
 #include "detach.h"
 #include "mapping.h"
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
 #include "session.h"
+#include "slot.h"
 #include "wake.h"
 
 #define TAIL_STRIDE	64	/* a tail on a cache line of its own; seen is on the first */
@@ -29,6 +31,11 @@ static DEFINE_MUTEX(sessions_mutex);
 static int hotplug_state;
 
 struct workqueue_struct *systrace_workqueue;
+
+#define CLOCK_PERIOD	HZ
+
+static void show_clock(struct work_struct *work);
+static DECLARE_DELAYED_WORK(clock_work, show_clock);
 
 /* --- the work that probes ask for --- */
 
@@ -105,6 +112,7 @@ int systrace_session_create(struct systrace_session **out, struct file *file)
 	session->account = systrace_account_get();
 	if (!session->account)
 		goto err_cpus;
+	atomic64_set(&session->next_seq, 1);
 	RCU_INIT_POINTER(session->policy, &systrace_policy_all);
 	mutex_init(&session->mutex);
 	raw_spin_lock_init(&session->lock);
@@ -158,6 +166,23 @@ void systrace_session_destroy(struct systrace_session *session)
 	kfree(session);
 }
 
+/* --- the clock --- */
+
+/* As long as there is a session. */
+static void show_clock(struct work_struct *work)
+{
+	struct systrace_session *session;
+
+	mutex_lock(&sessions_mutex);
+	systrace_clock_sample();
+	list_for_each_entry(session, &sessions, node)
+		if (session->clock != SYSTRACE_CLOCK_MONOTONIC)
+			systrace_clock_show(session->header);
+	if (!list_empty(&sessions))
+		queue_delayed_work(systrace_workqueue, &clock_work, CLOCK_PERIOD);
+	mutex_unlock(&sessions_mutex);
+}
+
 /* --- setup --- */
 
 static __u64 *shared_tail(struct systrace_session *session, int cpu)
@@ -208,6 +233,8 @@ static int add_rings(struct systrace_session *session)
 	for_each_online_cpu(cpu)
 		if (!err)
 			err = add_ring(session, cpu);
+	if (!err && list_empty(&sessions))
+		queue_delayed_work(systrace_workqueue, &clock_work, CLOCK_PERIOD);
 	if (!err)
 		list_add(&session->node, &sessions);
 	mutex_unlock(&sessions_mutex);
@@ -232,8 +259,10 @@ static void init_header(struct systrace_session *session, u64 data_pages)
 	header->seen = 0;
 	header->tails = TAIL_STRIDE;
 	header->tails_stride = TAIL_STRIDE;
-	header->clock = SYSTRACE_CLOCK_MONOTONIC;
+	header->clock = session->clock;
 	header->clock_mult = 1;
+	if (session->clock != SYSTRACE_CLOCK_MONOTONIC)
+		systrace_clock_show(header);
 }
 
 static int add_header(struct systrace_session *session)
@@ -251,7 +280,10 @@ static int add_header(struct systrace_session *session)
 	if (err)
 		return err;
 	session->header = session->header_pages.address;
+	mutex_lock(&sessions_mutex);
+	systrace_clock_sample();
 	init_header(session, header);
+	mutex_unlock(&sessions_mutex);
 	session->seen = session->control.address + session->header->seen;
 	for_each_possible_cpu(cpu) {
 		per_cpu_ptr(session->cpus, cpu)->shared = shared_ring(session, cpu);
@@ -293,6 +325,7 @@ int systrace_session_setup(struct systrace_session *session, struct systrace_set
 	session->events = (setup->events ? setup->events : SYSTRACE_EVENTS_ALL) |
 			  1ULL << SYSTRACE_LOST;
 	session->probed = session->events;
+	session->clock = systrace_clock_choose();
 	session->watermark = setup->watermark;
 	session->latency_us = setup->latency_us;
 	session->overwrites = setup->full == SYSTRACE_FULL_OVERWRITE;
@@ -322,6 +355,7 @@ void systrace_session_pause(struct systrace_session *session)
 	if (session->paused)
 		return;
 	WRITE_ONCE(session->paused, true);
+	systrace_slot_empty_all();
 	synchronize_rcu();	/* no probe is still writing */
 	systrace_block_kick(session);
 	/* Telling may overwrite what was told before; but not for long. */
@@ -366,5 +400,6 @@ int systrace_sessions_init(void)
 void systrace_sessions_exit(void)
 {
 	cpuhp_remove_state_nocalls(hotplug_state);
+	cancel_delayed_work_sync(&clock_work);
 	destroy_workqueue(systrace_workqueue);
 }

@@ -55,16 +55,17 @@ struct systrace_session {
 	struct systrace_cpu __percpu *cpus;
 	struct systrace_policy_table __rcu *policy;
 	u64 events;			/* wanted: 1 << enum systrace_type */
+	u32 clock;			/* enum systrace_clock */
 	u64 mark;			/* unread bytes in a ring from which on its tasks wait */
 	u32 watermark;
 	bool overwrites;
 	bool paused;
 
-	/* [E] Every event increments it. */
-	atomic64_t seq ____cacheline_aligned_in_smp;
+	/* [E] Every event takes it, and increments it. The first is 1. */
+	atomic64_t next_seq ____cacheline_aligned_in_smp;
 
 	/* Sleeping and waking: see wake.h. */
-	int need ____cacheline_aligned_in_smp;
+	bool need ____cacheline_aligned_in_smp;
 	unsigned long wake_flags;
 	struct irq_work wake_irq;
 	wait_queue_head_t wait;
@@ -133,6 +134,12 @@ void systrace_session_resume(struct systrace_session *session);
 void systrace_session_on_cpu(struct systrace_session *session, int cpu,
 			     void (*fn)(struct systrace_session *session, int cpu, void *arg),
 			     void *arg);
+
+/* The last that an event has taken */
+static inline u64 systrace_session_seq(const struct systrace_session *session)
+{
+	return atomic64_read(&session->next_seq) - 1;
+}
 
 /* Can there be anything in this CPU's ring? Any context. */
 static inline bool systrace_cpu_has_ring(const struct systrace_cpu *cpu)

@@ -22,7 +22,7 @@ static void take(struct systrace_session *session, int cpu, void *arg)
 	shot->recorded = c->recorded;
 	shot->read = c->read;
 	memcpy(shot->lost, c->lost, sizeof(shot->lost));
-	shot->head = c->writer.head;
+	shot->head = systrace_writer_head(&c->writer);
 	systrace_writer_update(&c->writer);
 	shot->said = READ_ONCE(*c->tail);
 	shot->tail = c->writer.tail;	/* or `oldest`, if the session overwrites: */
@@ -117,7 +117,7 @@ int systrace_stats_get(struct systrace_session *session, struct systrace_stats *
 	stats->uncovered = session->uncovered;
 	raw_spin_unlock_irq(&session->lock);
 	stats->wakeups = atomic64_read(&session->wakeups);
-	stats->seq = atomic64_read(&session->seq);
+	stats->seq = systrace_session_seq(session);
 	stats->covered = systrace_block_covered(session);
 	return 0;
 }

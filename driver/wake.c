@@ -66,7 +66,7 @@ static enum hrtimer_restart timer_fired(struct hrtimer *timer)
 	 */
 	clear_bit(WAKE_ARMED, &session->wake_flags);
 	smp_mb__after_atomic(); /* pairs with arm's test_and_set_bit */
-	WRITE_ONCE(session->due, atomic64_read(&session->seq));
+	WRITE_ONCE(session->due, systrace_session_seq(session));
 	count_and_wake(session);
 	return HRTIMER_NORESTART;
 }
@@ -82,7 +82,7 @@ void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu 
 		arm(session);
 		return;
 	}
-	if (xchg(&session->need, 0))
+	if (xchg(&session->need, false))
 		request(session, WAKE_READER);
 }
 
@@ -120,13 +120,13 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 	u64 seq, seen;
 
 	poll_wait(file, &session->wait, table);
-	WRITE_ONCE(session->need, 1);
+	WRITE_ONCE(session->need, true);
 	smp_mb();	/* [F] */
 	gone = systrace_session_gone(session);	/* before seq */
 	untold = systrace_record_untold(session);
 	if (untold)
 		queue_work(systrace_workqueue, &session->work);
-	seq = atomic64_read(&session->seq);
+	seq = systrace_session_seq(session);
 	seen = READ_ONCE(*session->seen);
 	/* What a recorder could not tell before it was paused is not told while it is. */
 	if (session->overwrites && READ_ONCE(session->paused))

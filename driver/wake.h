@@ -24,7 +24,7 @@ void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu 
 /* [G] After publishing an event whose increment of seq [E] was fully ordered. Any context. */
 static inline void systrace_wake_check(struct systrace_session *session, struct systrace_cpu *cpu)
 {
-	if (unlikely(READ_ONCE(session->need)))
+	if (unlikely(data_race(session->need)))	/* once: publishing is a barrier */
 		systrace_wake_needed(session, cpu);
 }
 

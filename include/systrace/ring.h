@@ -29,9 +29,9 @@
  *
  *	writer (kernel)				poll (kernel, for the reader)
  *
- *	[E] seq = ++session.seq, fully		    need = 1
- *	    ordered				    full barrier	  [F]
- *	    write, [A]				    compare session.seq
+ *	[E] seq = session.next_seq++,		    need = 1
+ *	    fully ordered			    full barrier	  [F]
+ *	    write, [A]				    compare the last seq
  *	[G] load need				    with seen; sleep if equal
  *
  * A pairs with B: who sees the head sees the records before it. Without it, a
@@ -103,12 +103,14 @@ typedef __u64 __attribute__((__may_alias__)) systrace_word;
 /* ------------------------------------------------------------ the writer --- */
 
 struct systrace_writer {
-	unsigned char *bytes;	/* mapped twice in a row */
-	__u64 mask;		/* ring bytes - 1 */
-	__u64 head;		/* the true one */
+	unsigned char *next;	/* where the next record goes; see systrace_writer_wrap */
+	unsigned char *limit;	/* one that ends here or before fits, whatever the tail is by now */
+	__u64 lap;		/* the head is next + lap */
 	__u64 tail;		/* the last that passed the check: head - tail <= mask + 1 */
 	__u64 *shared_head;	/* the reader's view of head */
 	const __u64 *shared_tail; /* the reader's word */
+	unsigned char *bytes;	/* mapped twice in a row */
+	__u64 mask;		/* ring bytes - 1 */
 };
 
 /* An empty ring that begins at *shared_head; one that never has room if bytes is NULL. */
@@ -117,23 +119,52 @@ static inline void systrace_writer_init(struct systrace_writer *w, void *bytes, 
 {
 	w->bytes = (unsigned char *)bytes;
 	w->mask = bytes ? size - 1 : ~(__u64)0;	/* a size of 0 to all below */
-	w->head = w->tail = *shared_head;
+	w->next = bytes ? w->bytes + (*shared_head & w->mask) : w->bytes;
+	w->limit = (unsigned char *)0;
+	w->lap = *shared_head - (__u64)(unsigned long)w->next;
+	w->tail = *shared_head;
 	w->shared_head = shared_head;
 	w->shared_tail = shared_tail;
 }
 
-static inline __u64 systrace_writer_free(const struct systrace_writer *w)
+/* The true one */
+static inline __u64 systrace_writer_head(const struct systrace_writer *w)
 {
-	return w->mask + 1 - (w->head - w->tail);
+	return (__u64)(unsigned long)w->next + w->lap;
 }
 
-/* [C] Take the reader's tail if it can be true: not before tail - ring bytes, not past head. */
+static inline __u64 systrace_writer_free(const struct systrace_writer *w)
+{
+	return w->mask + 1 - (systrace_writer_head(w) - w->tail);
+}
+
+/* No record fits, until systrace_writer_extend says how far: each needs reserve. */
+static inline void systrace_writer_stop(struct systrace_writer *w)
+{
+	w->limit = (unsigned char *)0;
+}
+
+/*
+ * [C] Take the reader's tail if it can be true: not before head - ring bytes, not past head.
+ * It may be before the last one, so that what fitted fits no more.
+ */
 static inline void systrace_writer_update(struct systrace_writer *w)
 {
 	__u64 tail = systrace_load_acquire(w->shared_tail);
 
-	if (w->head - tail <= w->mask + 1)
-		w->tail = tail;
+	if (systrace_writer_head(w) - tail > w->mask + 1)
+		return;
+	w->tail = tail;
+	systrace_writer_stop(w);
+}
+
+/* Of a writer with bytes: where the next record goes, if the last one lay across their end. */
+static inline void systrace_writer_wrap(struct systrace_writer *w)
+{
+	if (w->next > w->bytes + w->mask) {
+		w->next -= w->mask + 1;
+		w->lap += w->mask + 1;
+	}
 }
 
 /*
@@ -142,21 +173,59 @@ static inline void systrace_writer_update(struct systrace_writer *w)
  */
 static inline void *systrace_writer_reserve(struct systrace_writer *w, __u64 size, __u64 spare)
 {
-	if (__builtin_expect(systrace_writer_free(w) < size + spare, 0)) {
+	if (systrace_writer_free(w) < size + spare) {
 		if (!w->bytes)
 			return (void *)0;
 		systrace_writer_update(w);
 		if (systrace_writer_free(w) < size + spare)
 			return (void *)0;
 	}
-	return w->bytes + (w->head & w->mask);
+	systrace_writer_wrap(w);
+	return w->next;
 }
 
-/* [A] The record of `size` bytes, written where reserve said, can be read. */
+/* [A] The record that reserve gave room for, and that ends at `end`, can be read. */
+static inline void systrace_writer_publish_to(struct systrace_writer *w, unsigned char *end)
+{
+	__u64 head = (__u64)(unsigned long)end + w->lap;
+
+	w->next = end;
+	systrace_store_release(w->shared_head, head);
+}
+
+/* The same by its size */
 static inline void systrace_writer_publish(struct systrace_writer *w, __u64 size)
 {
-	w->head += size;
-	systrace_store_release(w->shared_head, w->head);
+	systrace_writer_publish_to(w, w->next + size);
+}
+
+/*
+ * Without a look at the tail: is there room for a record from w->next to `end`? If not,
+ * reserve finds out.
+ */
+static inline int systrace_writer_fits(const struct systrace_writer *w, const void *end)
+{
+	return (const unsigned char *)end <= w->limit;
+}
+
+/*
+ * Let records fit that leave `spare` bytes free, by the last tail, and have no more than `most`
+ * bytes unread. Up to the end of the bytes: a record that lies across it is reserve's.
+ */
+static inline void systrace_writer_extend(struct systrace_writer *w, __u64 spare, __u64 most)
+{
+	__u64 used = systrace_writer_head(w) - w->tail, room;
+
+	systrace_writer_stop(w);
+	if (most > w->mask + 1 - spare)
+		most = w->mask + 1 - spare;
+	if (!w->bytes || used >= most)
+		return;
+	systrace_writer_wrap(w);
+	room = (__u64)(w->bytes + w->mask + 1 - w->next);
+	if (room > most - used)
+		room = most - used;
+	w->limit = w->next + room;
 }
 
 /*

@@ -289,7 +289,8 @@ struct systrace_detach {
 /* ------------------------------------------------------------- mapping --- */
 
 enum systrace_clock {
-	SYSTRACE_CLOCK_MONOTONIC = 0	/* times are CLOCK_MONOTONIC nanoseconds */
+	SYSTRACE_CLOCK_MONOTONIC = 0,	/* times are CLOCK_MONOTONIC nanoseconds */
+	SYSTRACE_CLOCK_TSC	 = 1	/* times are cycles of x86's time stamp counter */
 };
 
 /*
@@ -302,7 +303,9 @@ enum systrace_clock {
  *	clock_ns + (((t - clock_cycles) * clock_mult) >> clock_shift)
  * with the product in 128 bits; clock_count is odd while the four change, and
  * whoever reads them reads it before and after. For SYSTRACE_CLOCK_MONOTONIC
- * the formula gives t itself. Times never fall within a ring; between two rings
+ * the formula gives t itself. The four follow CLOCK_MONOTONIC each second, so read them
+ * not long after the event, and anew; one that was made before the machine slept and is read
+ * after can be wrong by as long. Times never fall within a ring; between two rings
  * they may, so order is seq's business alone.
  */
 struct systrace_header {

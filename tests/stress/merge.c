@@ -56,9 +56,9 @@ static void *write_ring(void *arg)
 		usleep(1000 * r->number);
 	__atomic_store_n(&r->present, 1, __ATOMIC_RELEASE);
 	for (__u64 k = 0; k < r->records; k++) {
-		__u64 size = cut_size(r, k, r->w.head);
+		__u64 size = cut_size(r, k, systrace_writer_head(&r->w));
 
-		while (!(place = systrace_writer_reserve(&r->w, size, RESERVE)))
+		while (!(place = find_place(&r->w, size)))
 			sched_yield();
 		record_write(place, __atomic_add_fetch(&seq, 1, __ATOMIC_SEQ_CST), size);
 		systrace_writer_publish(&r->w, size);

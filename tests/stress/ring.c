@@ -74,8 +74,8 @@ static void *write_all(void *unused)
 
 	(void)unused;
 	for (n = 1; n <= ring.count; n++) {
-		size = cut_size(n, ring.w.head);
-		while (!(place = systrace_writer_reserve(&ring.w, size, RESERVE)))
+		size = cut_size(n, systrace_writer_head(&ring.w));
+		while (!(place = find_place(&ring.w, size)))
 			sched_yield();
 		record_write(place, n, size);
 		systrace_writer_publish(&ring.w, size);
@@ -265,21 +265,22 @@ static void *scribble(void *unused)
  */
 static void *write_regardless(void *unused)
 {
-	__u64 n, size, written = 0;
+	__u64 n, size, head, written = 0;
 	unsigned char *place;
 
 	(void)unused;
 	for (n = 1; n <= ring.count / 4; n++) {
 		progress(n);
-		size = cut_size(n, ring.w.head);
-		place = systrace_writer_reserve(&ring.w, size, RESERVE);
-		check(ring.w.head - ring.w.tail <= ring.size, "a tail that cannot be true", n);
+		size = cut_size(n, systrace_writer_head(&ring.w));
+		place = find_place(&ring.w, size);
+		head = systrace_writer_head(&ring.w);
+		check(head - ring.w.tail <= ring.size, "a tail that cannot be true", n);
 		if (!place) {
 			sched_yield();
 			continue;
 		}
-		check(place == ring.bytes + ring.w.head % ring.size, "a place elsewhere", n);
-		check(ring.w.head - ring.w.tail + size + RESERVE <= ring.size, "no room", n);
+		check(place == ring.bytes + head % ring.size, "a place elsewhere", n);
+		check(head - ring.w.tail + size + RESERVE <= ring.size, "no room", n);
 		record_write(place, n, size);
 		systrace_writer_publish(&ring.w, size);
 		written++;

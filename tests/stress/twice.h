@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include <systrace/uapi.h>
+#include <systrace/ring.h>
 
 #define TWICE_GUARD	((size_t)1 << 16)	/* no record is longer */
 
@@ -93,6 +93,19 @@ static inline int record_is(const struct systrace_event *event, __u64 number, __
 	for (i = 0; i < words; i++)
 		wrong |= word[i] ^ record_word(number, i);
 	return !wrong;
+}
+
+/* As the driver places a record: at once if it fits, else where reserve finds room. */
+static inline void *find_place(struct systrace_writer *w, __u64 size)
+{
+	void *place;
+
+	if (systrace_writer_fits(w, w->next + size))
+		return w->next;
+	place = systrace_writer_reserve(w, size, SYSTRACE_RING_RESERVE);
+	if (place)
+		systrace_writer_extend(w, SYSTRACE_RING_RESERVE, ~(__u64)0);
+	return place;
 }
 
 #endif

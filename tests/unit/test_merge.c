@@ -53,7 +53,7 @@ static int tear_down(void **state)
 static void mirror(struct systrace_writer *w, const void *record, __u64 size)
 {
 	for (__u64 i = 0; i < size; i++) {
-		__u64 at = (w->head + i) & w->mask;
+		__u64 at = (systrace_writer_head(w) + i) & w->mask;
 
 		/* NOLINTNEXTLINE(clang-analyzer-core.uninitialized.Assign): padding */
 		w->bytes[at] = w->bytes[at + RING_BYTES] = ((const unsigned char *)record)[i];

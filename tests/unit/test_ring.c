@@ -214,12 +214,57 @@ static void full_leaves_all_as_it_was(void **state)
 	assert_null(systrace_writer_reserve(&ring.w, 40, 0));
 	assert_null(systrace_writer_reserve(&ring.w, 32, 8));
 	assert_memory_equal(before, ring.bytes, ring.size);
-	assert_int_equal(ring.w.head, 4000 + used);
+	assert_int_equal(systrace_writer_head(&ring.w), 4000 + used);
 	assert_int_equal(ring.w.tail, 4000);
 	assert_int_equal(ring.head, 4000 + used);
 	assert_int_equal(ring.tail, 4000);
 	assert_true(put(9, 32));
 	assert_null(systrace_writer_reserve(&ring.w, 8, 0));
+}
+
+/* After an extend: as long as there is room, by the tail that was known, and up to the bytes' end. */
+static void fits_what_is_free(void **state)
+{
+	__u64 n, used, spare, most, size, limit, head;
+	unsigned before;
+
+	(void)state;
+	for (n = 0; n < 20000; n++) {
+		used = mix(3 * n) % (ring.size / 8 - HEADER / 8) * 8;
+		spare = n & 1 ? RESERVE : 0;
+		most = n & 2 ? mix(3 * n + 1) % (2 * ring.size) : ~(__u64)0;
+		fill(mix(3 * n + 2) % (4 * ring.size) / 8 * 8, used < HEADER ? 0 : used);
+		used = systrace_writer_head(&ring.w) - ring.w.tail;
+		ring.tail = ring.head;	/* nobody looks */
+		before = looks;
+		systrace_writer_extend(&ring.w, spare, most);
+		limit = most < ring.size - spare ? most : ring.size - spare;
+		while (systrace_writer_fits(&ring.w, ring.w.next + HEADER)) {
+			head = systrace_writer_head(&ring.w);
+			for (size = HEADER; size <= ring.longest; size += 8)
+				assert_int_equal(systrace_writer_fits(&ring.w, ring.w.next + size),
+						 used + size <= limit &&
+						 head % ring.size + size <= ring.size);
+			assert_ptr_equal(ring.w.next, ring.bytes + head % ring.size);
+			systrace_writer_publish(&ring.w, HEADER);
+			used += HEADER;
+			assert_int_equal(ring.head, head + HEADER);
+		}
+		head = systrace_writer_head(&ring.w);
+		assert_true(used + HEADER > limit || (head - 1) % ring.size + 1 + HEADER > ring.size);
+		assert_int_equal(looks, before);
+	}
+}
+
+static void nothing_fits_after_a_stop(void **state)
+{
+	(void)state;
+	begin(0);
+	assert_false(systrace_writer_fits(&ring.w, ring.w.next + HEADER));
+	systrace_writer_extend(&ring.w, RESERVE, ~(__u64)0);
+	assert_true(systrace_writer_fits(&ring.w, ring.w.next + HEADER));
+	systrace_writer_stop(&ring.w);
+	assert_false(systrace_writer_fits(&ring.w, ring.w.next + HEADER));
 }
 
 /* Events leave the spare, whatever their sizes: the loss can be told, once. */
@@ -256,6 +301,7 @@ static void no_bytes_no_room(void **state)
 	for (s = 0; s < 2; s++) {
 		systrace_writer_init(&w, NULL, sizes[s], &ring.head, &ring.tail);
 		looks = 0;
+		assert_int_equal(systrace_writer_free(&w), 0);
 		for (i = 0; i < sizeof(tails) / sizeof(*tails); i++) {
 			ring.tail = tails[i];
 			assert_null(systrace_writer_reserve(&w, HEADER, 0));
@@ -321,21 +367,21 @@ static __u64 tell(enum lie lie, __u64 chance)
 {
 	switch (lie) {
 	case AHEAD:
-		return ring.w.head + 1 + chance % (4 * ring.size);
+		return systrace_writer_head(&ring.w) + 1 + chance % (4 * ring.size);
 	case BEHIND:
-		return ring.w.head - ring.size - 1 - chance % (1ULL << 40);
+		return systrace_writer_head(&ring.w) - ring.size - 1 - chance % (1ULL << 40);
 	case JUST_BEHIND:
-		return ring.w.head - ring.size - 16 + chance % 5 * 8;
+		return systrace_writer_head(&ring.w) - ring.size - 16 + chance % 5 * 8;
 	case RANDOM:
 		return chance;
 	case ODD:
-		return ring.w.head - chance % ring.size - 1;
+		return systrace_writer_head(&ring.w) - chance % ring.size - 1;
 	case BACKWARD:
 		return ring.w.tail - chance % ring.size;
 	case EXTREME:
 		return (chance & 1 ? ~(__u64)0 : 0) ^ (chance & 2 ? 1ULL << 63 : 0);
 	default:
-		return ring.w.head - chance % (ring.size / 8 + 1) * 8;
+		return systrace_writer_head(&ring.w) - chance % (ring.size / 8 + 1) * 8;
 	}
 }
 
@@ -345,14 +391,14 @@ static __u64 tell(enum lie lie, __u64 chance)
  */
 static void one_event_under(__u64 tail, __u64 size, __u64 spare)
 {
-	__u64 head = ring.w.head, known = ring.w.tail;
+	__u64 head = systrace_writer_head(&ring.w), known = ring.w.tail;
 	void *place;
 
 	ring.tail = tail;
 	if (ring.size - (head - known) < size + spare && head - tail <= ring.size)
 		known = tail;
 	place = systrace_writer_reserve(&ring.w, size, spare);
-	assert_int_equal(ring.w.head, head);
+	assert_int_equal(systrace_writer_head(&ring.w), head);
 	assert_int_equal(ring.w.tail, known);
 	assert_true(head - ring.w.tail <= ring.size);
 	assert_int_equal(!!place, ring.size - (head - known) >= size + spare);
@@ -362,7 +408,7 @@ static void one_event_under(__u64 tail, __u64 size, __u64 spare)
 	memset(place, 0x5a, size);
 	systrace_writer_publish(&ring.w, size);
 	assert_int_equal(ring.head, head + size);
-	assert_true(ring.w.head - ring.w.tail + spare <= ring.size);
+	assert_true(systrace_writer_head(&ring.w) - ring.w.tail + spare <= ring.size);
 }
 
 /* The reader tells the truth again: it goes on from the head. */
@@ -404,7 +450,9 @@ static void lies_do_no_harm(void **state)
 /* Before each look the word changes: what was checked is what must be used. */
 static void change_tail(void)
 {
-	ring.tail = looks & 1 ? ring.w.head - ring.size / 2 : ring.w.head + 8 * looks;
+	__u64 head = systrace_writer_head(&ring.w);
+
+	ring.tail = looks & 1 ? head - ring.size / 2 : head + 8 * looks;
 }
 
 static void lie_between_two_looks(void **state)
@@ -417,7 +465,7 @@ static void lie_between_two_looks(void **state)
 	before_look = change_tail;
 	for (looks = 0, i = 0; i < 10000; i++) {
 		place = systrace_writer_reserve(&ring.w, 256, RESERVE);
-		assert_true(ring.w.head - ring.w.tail <= ring.size);
+		assert_true(systrace_writer_head(&ring.w) - ring.w.tail <= ring.size);
 		if (place) {
 			memset(place, 0x5a, 256);
 			systrace_writer_publish(&ring.w, 256);
@@ -551,6 +599,8 @@ int main(void)
 		cmocka_unit_test(counter_wraps_at_2_64),
 		cmocka_unit_test(full_to_the_byte),
 		cmocka_unit_test(full_leaves_all_as_it_was),
+		cmocka_unit_test(fits_what_is_free),
+		cmocka_unit_test(nothing_fits_after_a_stop),
 		cmocka_unit_test(spare_is_kept_for_a_loss),
 		cmocka_unit_test(no_bytes_no_room),
 		cmocka_unit_test(reserve_shows_nothing),
