@@ -215,6 +215,7 @@ VALUE(SYSTRACE_DETACH_EXEC, 1);
 
 /* enum systrace_clock */
 VALUE(SYSTRACE_CLOCK_MONOTONIC, 0);
+VALUE(SYSTRACE_CLOCK_TSC, 1);
 
 /* enum systrace_full */
 VALUE(SYSTRACE_FULL_DROP, 0);
