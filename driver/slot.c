@@ -37,7 +37,8 @@ static bool can_fill(const struct systrace_attachment *a)
 	const struct systrace_session *session = a->session;
 
 	return session->clock == SYSTRACE_CLOCK_FAST && session->events & 1ULL << SYSTRACE_ENTER &&
-	       !READ_ONCE(session->paused) && !a->past_mark && READ_ONCE(a->stage) == SYSTRACE_LIVE;
+	       !READ_ONCE(session->paused) && !READ_ONCE(a->past_mark) &&
+	       READ_ONCE(a->stage) == SYSTRACE_LIVE;
 }
 
 void systrace_slot_fill(struct systrace_attachment *a, const struct pt_regs *regs, int epoch)
