@@ -12,6 +12,7 @@ MODULE_PARM_DESC(tsc, "Time events by the TSC if the kernel trusts it (sessions 
 
 #define SHIFT	31
 #define TRIES	4
+#define KHZ_MIN	600000	/* of fewer, a cycle's nanoseconds << SHIFT are more than a u32 */
 
 static struct {
 	u64 cycles;
@@ -21,8 +22,9 @@ static struct {
 
 enum systrace_clock systrace_clock_choose(void)
 {
-	return READ_ONCE(tsc) && tsc_khz && !check_tsc_unstable() ? SYSTRACE_CLOCK_TSC :
-								  SYSTRACE_CLOCK_MONOTONIC;
+	if (!READ_ONCE(tsc) || tsc_khz < KHZ_MIN || check_tsc_unstable())
+		return SYSTRACE_CLOCK_MONOTONIC;
+	return SYSTRACE_CLOCK_TSC;
 }
 
 /* Both clocks at one moment: of some tries the one that took the least. */
@@ -68,6 +70,8 @@ void systrace_clock_sample(void)
 	u64 cycles, ns;
 
 	read_both(&cycles, &ns);
+	if (last.mult && ns - last.ns < NSEC_PER_SEC / 2)
+		return;		/* too short to tell the rate: what is known is good */
 	last.mult = rate(cycles - last.cycles, ns - last.ns);
 	last.cycles = cycles;
 	last.ns = ns;

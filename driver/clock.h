@@ -45,7 +45,7 @@ static __always_inline void systrace_clock_put(u64 *to)
 /* That of a session that begins now. */
 enum systrace_clock systrace_clock_choose(void);
 
-/* Process context, one at a time. */
+/* For sessions that have another than CLOCK_MONOTONIC. Process context, one at a time. */
 void systrace_clock_sample(void);
 /* What the last sample says. */
 void systrace_clock_show(struct systrace_header *header);

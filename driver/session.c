@@ -34,8 +34,8 @@ struct workqueue_struct *systrace_workqueue;
 
 #define CLOCK_PERIOD	HZ
 
-static void show_clock(struct work_struct *work);
-static DECLARE_DELAYED_WORK(clock_work, show_clock);
+static void clock_again(struct work_struct *work);
+static DECLARE_DELAYED_WORK(clock_work, clock_again);
 
 /* --- the work that probes ask for --- */
 
@@ -168,18 +168,29 @@ void systrace_session_destroy(struct systrace_session *session)
 
 /* --- the clock --- */
 
-/* As long as there is a session. */
-static void show_clock(struct work_struct *work)
+/* To all sessions that have one to be told of; and again, as long as there are any. */
+static void show_clock(void)
 {
 	struct systrace_session *session;
+	bool any = false;
 
-	mutex_lock(&sessions_mutex);
-	systrace_clock_sample();
-	list_for_each_entry(session, &sessions, node)
-		if (session->clock != SYSTRACE_CLOCK_MONOTONIC)
-			systrace_clock_show(session->header);
-	if (!list_empty(&sessions))
+	lockdep_assert_held(&sessions_mutex);
+	list_for_each_entry(session, &sessions, node) {
+		if (session->clock == SYSTRACE_CLOCK_MONOTONIC)
+			continue;
+		if (!any)
+			systrace_clock_sample();
+		systrace_clock_show(session->header);
+		any = true;
+	}
+	if (any)
 		queue_delayed_work(systrace_workqueue, &clock_work, CLOCK_PERIOD);
+}
+
+static void clock_again(struct work_struct *work)
+{
+	mutex_lock(&sessions_mutex);
+	show_clock();
 	mutex_unlock(&sessions_mutex);
 }
 
@@ -233,10 +244,10 @@ static int add_rings(struct systrace_session *session)
 	for_each_online_cpu(cpu)
 		if (!err)
 			err = add_ring(session, cpu);
-	if (!err && list_empty(&sessions))
-		queue_delayed_work(systrace_workqueue, &clock_work, CLOCK_PERIOD);
 	if (!err)
 		list_add(&session->node, &sessions);
+	if (!err && session->clock != SYSTRACE_CLOCK_MONOTONIC)
+		show_clock();
 	mutex_unlock(&sessions_mutex);
 	cpus_read_unlock();
 	return err;
@@ -261,8 +272,6 @@ static void init_header(struct systrace_session *session, u64 data_pages)
 	header->tails_stride = TAIL_STRIDE;
 	header->clock = session->clock;
 	header->clock_mult = 1;
-	if (session->clock != SYSTRACE_CLOCK_MONOTONIC)
-		systrace_clock_show(header);
 }
 
 static int add_header(struct systrace_session *session)
@@ -280,10 +289,7 @@ static int add_header(struct systrace_session *session)
 	if (err)
 		return err;
 	session->header = session->header_pages.address;
-	mutex_lock(&sessions_mutex);
-	systrace_clock_sample();
 	init_header(session, header);
-	mutex_unlock(&sessions_mutex);
 	session->seen = session->control.address + session->header->seen;
 	for_each_possible_cpu(cpu) {
 		per_cpu_ptr(session->cpus, cpu)->shared = shared_ring(session, cpu);

@@ -52,7 +52,7 @@ static inline int systrace_slot_begin(void)
 
 /* What a's slot was filled by has changed. */
 void systrace_slot_empty(struct systrace_attachment *a);
-/* The same for those of a session, or of all. */
+/* What any slot was filled by. */
 void systrace_slot_empty_all(void);
 
 /* Write what all records begin with. */
