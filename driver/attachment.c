@@ -90,7 +90,7 @@ static unsigned int count(struct systrace_bucket *bucket, struct task_struct *ta
 	return n;
 }
 
-/* A slot is for a task of one session. */
+/* They know nothing of another session. */
 static void empty_slots(struct systrace_bucket *bucket, struct task_struct *task)
 {
 	struct systrace_attachment *a;

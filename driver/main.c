@@ -7,12 +7,14 @@
 #include "policy.h"
 #include "probe.h"
 #include "session.h"
+#include "slot.h"
 
 static int __init systrace_init(void)
 {
 	int err;
 
 	systrace_policy_init();
+	systrace_slot_init();
 	err = systrace_probes_init();
 	if (err)
 		return err;

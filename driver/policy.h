@@ -23,7 +23,7 @@
 
 struct systrace_policy_calls {
 	u64 word[SYSTRACE_POLICY_CALLS];	/* the record's first, but for the tid */
-	u32 nargs[SYSTRACE_POLICY_CALLS];
+	u64 nargs[SYSTRACE_POLICY_CALLS];
 };
 
 /* The first word of a record */

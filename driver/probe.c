@@ -56,61 +56,161 @@ static void keep_execve(struct systrace_attachment *a, struct pt_regs *regs, u8 
 	syscall_get_arguments(current, regs, armed->args);
 }
 
-/* The long way. */
-static noinline void enter_all(struct pt_regs *regs)
+static void leave(struct systrace_attachment *a, u8 abi, s32 nr, long result)
 {
-	struct systrace_attachment *a, *only = NULL;
+	u8 what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
+
+	if (what & SYSTRACE_POLICY_RETURN)
+		systrace_record_return(a, abi, nr, result);
+	systrace_block_exit(a);
+}
+
+/* The long way. The slot is this CPU's. */
+static noinline void enter_all(struct systrace_slot *slot, struct pt_regs *regs)
+{
+	struct systrace_attachment *a;
 	s32 nr = syscall_get_nr(current, regs);
 	u8 abi = systrace_arch_abi(&nr);
-	int epoch = systrace_slot_begin(), n = 0;
+	int epoch = systrace_slot_begin();
 
 	systrace_for_each_attachment(a, current) {
 		if (likely(systrace_attachment_live(a)))
 			enter(a, regs, abi, nr);
 		else if (READ_ONCE(a->stage) == SYSTRACE_WAITING)
 			keep_execve(a, regs, abi, nr);
-		only = a;
-		n++;
 	}
-	if (n == 1)
-		systrace_slot_fill(only, regs, epoch);
+	systrace_slot_fill(slot, regs, epoch);
 }
 
-static noinline __noclone void exit_all(void *data, struct pt_regs *regs, long result)
+static noinline void exit_all(struct systrace_slot *slot, struct pt_regs *regs, long result)
 {
-	struct systrace_attachment *a, *only = NULL;
+	struct systrace_attachment *a;
 	s32 nr = syscall_get_nr(current, regs);
 	u8 abi = systrace_arch_return_abi(regs, &nr);
-	int epoch = systrace_slot_begin(), n = 0;
-	u8 what;
+	int epoch = systrace_slot_begin();
 
-	systrace_for_each_attachment(a, current) {
-		only = a;
-		n++;
-		if (unlikely(!systrace_attachment_live(a)))
-			continue;
-		what = systrace_policy_entry(rcu_dereference_sched(a->session->policy), abi, nr);
-		if (what & SYSTRACE_POLICY_RETURN)
-			systrace_record_return(a, abi, nr, result);
-		systrace_block_exit(a);
-	}
-	if (n == 1)
-		systrace_slot_fill(only, regs, epoch);
+	systrace_for_each_attachment(a, current)
+		if (likely(systrace_attachment_live(a)))
+			leave(a, abi, nr, result);
+	systrace_slot_fill(slot, regs, epoch);
 }
 
-static void probe_sys_enter(void *data, struct pt_regs *regs, long id)
+/*
+ * After an entry of the slot has had its event in a way that is not the usual one, the further
+ * ones. Whatever is not usual is in functions that others end with, so that those have
+ * nothing to save.
+ */
+static notrace void enter_further(struct systrace_slot_entry *entry, struct pt_regs *regs);
+static notrace void exit_further(struct systrace_slot_entry *entry, struct pt_regs *regs);
+
+static noinline void enter_anyhow(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	systrace_slot_empty(entry->a);
+	enter(entry->a, regs, SYSTRACE_ARCH_ABI_FIRST, syscall_get_nr(current, regs));
+	if (entry->enter_more)
+		enter_further(entry + 1, regs);
+}
+
+static noinline void enter_wakes(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	systrace_wake_needed(entry->session, entry->cpu);
+	if (entry->enter_more)
+		enter_further(entry + 1, regs);
+}
+
+static noinline notrace void enter_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	if (unlikely(data_race(entry->session->need)))
+		enter_wakes(entry, regs);
+	else if (entry->enter_more)
+		enter_further(entry + 1, regs);
+}
+
+static noinline notrace void enter_further(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	u64 nr = (u32)syscall_get_nr(current, regs);
+	u16 notice = 0;
+
+	OPTIMIZER_HIDE_VAR(nr);	/* one register for it, not one for each width */
+	if (unlikely(!systrace_slot_enter(entry, regs, nr, &notice)))
+		enter_anyhow(entry, regs);
+	else if (notice)
+		enter_notices(entry, regs);
+}
+
+static noinline void exit_anyhow(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	leave(entry->a, SYSTRACE_ARCH_ABI_FIRST, syscall_get_nr(current, regs),
+	      syscall_get_return_value(current, regs));
+	if (entry->exit_more)
+		exit_further(entry + 1, regs);
+}
+
+static noinline void exit_wakes(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	systrace_wake_needed(entry->session, entry->cpu);
+	if (entry->exit_more)
+		exit_further(entry + 1, regs);
+}
+
+static noinline notrace void exit_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	if (unlikely(data_race(entry->session->need)))
+		exit_wakes(entry, regs);
+	else if (entry->exit_more)
+		exit_further(entry + 1, regs);
+}
+
+static noinline notrace void exit_further(struct systrace_slot_entry *entry, struct pt_regs *regs)
+{
+	long result = syscall_get_return_value(current, regs);
+	u16 notice = 0;
+
+	if (unlikely(!systrace_slot_exit(entry, regs, result, &notice)))
+		exit_anyhow(entry, regs);
+	else if (notice)
+		exit_notices(entry, regs);
+}
+
+static __always_inline void sys_enter(struct pt_regs *regs, unsigned long nr)
+{
+	struct systrace_slot *slot = systrace_slot_here();
+	u16 notice = 0;
+
+	if (likely(slot->enter == regs && systrace_slot_takes(&nr) &&
+		   systrace_slot_enter(slot->entry, regs, nr, &notice))) {
+		if (unlikely(notice))
+			enter_notices(slot->entry, regs);
+	} else if (systrace_attached(current)) {
+		enter_all(slot, regs);
+	}
+}
+
+static __always_inline void sys_exit(struct pt_regs *regs, long result)
+{
+	struct systrace_slot *slot = systrace_slot_here();
+	u16 notice = 0;
+
+	if (likely(slot->exit == regs &&
+		   systrace_slot_exit(slot->entry, regs, result, &notice))) {
+		if (unlikely(notice))
+			exit_notices(slot->entry, regs);
+	} else if (systrace_attached(current)) {
+		exit_all(slot, regs, result);
+	}
+}
+
+static notrace void probe_sys_enter(void *data, struct pt_regs *regs, long id)
 {
 	systrace_probe_begin();
-	if (!systrace_slot_enter(regs, id) && systrace_attached(current))
-		enter_all(regs);
+	sys_enter(regs, id);
 	systrace_probe_end();
 }
 
-static void probe_sys_exit(void *data, struct pt_regs *regs, long result)
+static notrace void probe_sys_exit(void *data, struct pt_regs *regs, long result)
 {
 	systrace_probe_begin();
-	if (!systrace_slot_exit(regs, result) && systrace_attached(current))
-		exit_all(data, regs, result);
+	sys_exit(regs, result);
 	systrace_probe_end();
 }
 

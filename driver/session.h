@@ -64,8 +64,15 @@ struct systrace_session {
 	/* [E] Every event takes it, and increments it. The first is 1. */
 	atomic64_t next_seq ____cacheline_aligned_in_smp;
 
+	union {
+		u16 notice;		/* 0: nothing is to do after an event in a slot */
+		struct {
+			bool need;	/* see wake.h */
+			bool shared;	/* a slot has tasks of it and others; see slot.h */
+		};
+	} ____cacheline_aligned_in_smp;
+
 	/* Sleeping and waking: see wake.h. */
-	bool need ____cacheline_aligned_in_smp;
 	unsigned long wake_flags;
 	struct irq_work wake_irq;
 	wait_queue_head_t wait;

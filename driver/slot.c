@@ -41,37 +41,99 @@ static bool can_fill(const struct systrace_attachment *a)
 	       READ_ONCE(a->stage) == SYSTRACE_LIVE;
 }
 
-void systrace_slot_fill(struct systrace_attachment *a, const struct pt_regs *regs, int epoch)
+/* It is in no other slot from now on. */
+static void move(struct systrace_attachment *a, const struct pt_regs *regs)
 {
-	struct systrace_slot *slot = this_cpu_ptr(&systrace_slot);
-	struct systrace_session *session = a->session;
-	struct systrace_cpu *cpu = this_cpu_ptr(session->cpus);
 	int here = smp_processor_id();
 
 	if (a->slot != here && a->slot != SYSTRACE_NO_SLOT)
 		empty(a->slot, a->regs);
 	WRITE_ONCE(a->regs, regs);
 	WRITE_ONCE(a->slot, here);
-	WRITE_ONCE(slot->enter, NULL);
-	WRITE_ONCE(slot->exit, NULL);
-	if (!can_fill(a))
-		return;
+}
+
+static void make_entry(struct systrace_slot_entry *entry, struct systrace_attachment *a)
+{
+	struct systrace_session *session = a->session;
+	struct systrace_cpu *cpu = this_cpu_ptr(session->cpus);
+
 	if (!cpu->behind)
 		systrace_writer_extend(&cpu->writer, SYSTRACE_RING_RESERVE, session->mark);
-	slot->nr = SYSTRACE_SLOT_NONE;
-	slot->cpu = cpu;
-	slot->session = session;
-	slot->calls = &rcu_dereference_sched(session->policy)->calls;
-	slot->tid_word = (u64)a->tid << 32;
-	slot->exit_word = slot->tid_word |
-			  systrace_policy_word(sizeof(struct systrace_return), SYSTRACE_RETURN,
-					       SYSTRACE_ARCH_ABI_FIRST);
-	if (session->events & 1ULL << SYSTRACE_RETURN)
+	entry->nr = SYSTRACE_SLOT_NONE;
+	entry->quiet = SYSTRACE_SLOT_NONE;
+	entry->cpu = cpu;
+	entry->session = session;
+	entry->calls = &rcu_dereference_sched(session->policy)->calls;
+	entry->tid_word = (u64)a->tid << 32;
+	entry->exit_word = entry->tid_word |
+			   systrace_policy_word(sizeof(struct systrace_return), SYSTRACE_RETURN,
+						SYSTRACE_ARCH_ABI_FIRST);
+	entry->a = a;
+}
+
+/*
+ * The attachments of current, if a slot can have them all: how many. Looked at once, since
+ * others can come meanwhile.
+ */
+static int find(struct systrace_attachment **found, const struct pt_regs *regs)
+{
+	struct systrace_attachment *a;
+	bool can = true;
+	int n = 0;
+
+	systrace_for_each_attachment(a, current) {
+		move(a, regs);
+		can &= n < SYSTRACE_SLOT_ENTRIES && can_fill(a);
+		if (can)
+			found[n++] = a;
+	}
+	return can ? n : 0;
+}
+
+/* Entries for those whose sessions want RETURN, or for the others: up to there */
+static struct systrace_slot_entry *make_entries(struct systrace_slot_entry *to, bool returns,
+						struct systrace_attachment **a, int n)
+{
+	int i;
+
+	for (i = 0; i < n; i++)
+		if (!(a[i]->session->events & 1ULL << SYSTRACE_RETURN) == !returns)
+			make_entry(to++, a[i]);
+	return to;
+}
+
+static void link_entries(struct systrace_slot_entry *first, struct systrace_slot_entry *exit_end,
+			 struct systrace_slot_entry *enter_end)
+{
+	struct systrace_slot_entry *entry;
+
+	for (entry = first; entry < enter_end; entry++) {
+		if (first + 1 < enter_end)
+			WRITE_ONCE(entry->session->shared, true);
+		entry->enter_more = entry + 1 < enter_end;
+		entry->exit_more = entry + 1 < exit_end;
+	}
+}
+
+void systrace_slot_fill(struct systrace_slot *slot, const struct pt_regs *regs, int epoch)
+{
+	struct systrace_slot_entry *exit_end, *enter_end;
+	struct systrace_attachment *found[SYSTRACE_SLOT_ENTRIES];
+	int n = find(found, regs);
+
+	WRITE_ONCE(slot->enter, NULL);
+	WRITE_ONCE(slot->exit, NULL);
+	if (!n)
+		return;
+	exit_end = make_entries(slot->entry, true, found, n);
+	enter_end = make_entries(exit_end, false, found, n);
+	link_entries(slot->entry, exit_end, enter_end);
+	if (exit_end != slot->entry)
 		WRITE_ONCE(slot->exit, regs);
 	WRITE_ONCE(slot->enter, regs);
 	smp_mb();	/* see above */
 	if (atomic_read(&systrace_slot_epoch) != epoch)
-		empty(here, regs);
+		empty(smp_processor_id(), regs);
 }
 
 void systrace_slot_empty(struct systrace_attachment *a)
@@ -83,6 +145,14 @@ void systrace_slot_empty(struct systrace_attachment *a)
 	cpu = READ_ONCE(a->slot);
 	if (cpu != SYSTRACE_NO_SLOT)
 		empty(cpu, READ_ONCE(a->regs));
+}
+
+void systrace_slot_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		per_cpu(systrace_slot.self, cpu) = per_cpu_ptr(&systrace_slot, cpu);
 }
 
 void systrace_slot_empty_all(void)

@@ -187,9 +187,10 @@ static inline void *systrace_writer_reserve(struct systrace_writer *w, __u64 siz
 /* [A] The record that reserve gave room for, and that ends at `end`, can be read. */
 static inline void systrace_writer_publish_to(struct systrace_writer *w, unsigned char *end)
 {
-	__u64 head = (__u64)(unsigned long)end + w->lap;
+	__u64 head;
 
 	w->next = end;
+	head = (__u64)(unsigned long)end + w->lap;
 	systrace_store_release(w->shared_head, head);
 }
 

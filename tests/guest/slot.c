@@ -271,6 +271,88 @@ static void test_gone(void)
 	tap_ok(!wrong, "nothing comes after EXIT, but for %lu times", wrong);
 }
 
+/* ------------------------------------------------------------ many sessions --- */
+
+#define MANY	10	/* more than a slot has place for */
+#define REPEATS	2000
+
+/* What a session asks for, and what it is told of the call that is repeated */
+static const struct asked {
+	const char *name;
+	uint64_t events;
+	bool other;		/* a policy of another call alone */
+	unsigned enters, returns;
+} asked[] = {
+	{ "all", .enters = 1, .returns = 1 },
+	{ "another call", .other = true },
+	{ "ENTER", .events = 1ULL << SYSTRACE_ENTER, .enters = 1 },
+	{ "RETURN", .events = 1ULL << SYSTRACE_RETURN, .returns = 1 },
+};
+
+struct asks {
+	const struct asked *asked;
+	struct systrace *st;
+	unsigned long enters, returns, lost;
+};
+
+static void ask(struct asks *asks, const struct asked *what, pid_t pid)
+{
+	*asks = (struct asks){ .asked = what };
+	asks->st = tap_session((struct systrace_options){ .ring_bytes = 32 << 10, .events = what->events,
+							  .full = SYSTRACE_FULL_BLOCK });
+	if (what->other)
+		policy(asks->st, SYS_getpid, SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN);
+	if (systrace_attach(asks->st, pid, SYSTRACE_ATTACH_TASK) != 1)
+		tap_bail("attach");
+}
+
+static void read_asked(struct asks *asks)
+{
+	const struct systrace_event *e;
+
+	while ((e = systrace_next(asks->st))) {
+		if (e->type == SYSTRACE_ENTER)
+			asks->enters += ((const struct systrace_enter *)e)->nr == SYS_getppid;
+		if (e->type == SYSTRACE_RETURN)
+			asks->returns += ((const struct systrace_return *)e)->nr == SYS_getppid;
+		asks->lost += e->type == SYSTRACE_LOST;
+	}
+	systrace_release(asks->st);
+}
+
+/* `n` sessions on one task, the first of which asks for asked[first], the next for the next */
+static void test_many(int n, size_t first, size_t kinds)
+{
+	struct asks asks[MANY];
+	bool right = true;
+	pid_t pid = tap_fork();
+
+	if (pid == 0) {
+		raise(SIGSTOP);
+		for (int i = 0; i < REPEATS; i++)
+			syscall(SYS_getppid);
+		_exit(0);
+	}
+	tap_await_state(pid, 'T');
+	for (int i = 0; i < n; i++)
+		ask(&asks[i], &asked[(first + (size_t)i) % kinds], pid);
+	kill(pid, SIGCONT);
+	while (waitpid(pid, NULL, WNOHANG) == 0)
+		for (int i = 0; i < n; i++)
+			read_asked(&asks[i]);
+	for (int i = 0; i < n; i++) {
+		read_asked(&asks[i]);
+		right &= !asks[i].lost && asks[i].enters == asks[i].asked->enters * REPEATS &&
+			 asks[i].returns == asks[i].asked->returns * REPEATS;
+		if (!right)
+			tap_note("%d: %s: %lu ENTER, %lu RETURN, %lu LOST", i, asks[i].asked->name,
+				 asks[i].enters, asks[i].returns, asks[i].lost);
+		systrace_close(asks[i].st);
+	}
+	tap_ok(right, "%d sessions, from one that asks for %s on: each has what it asked for", n,
+	       asked[first].name);
+}
+
 /* -------------------------------------------------- moved about in its calls --- */
 
 static pid_t mover(pid_t pid)
@@ -367,6 +449,12 @@ int main(void)
 	test_pause();
 	test_policy();
 	test_gone();
+	for (size_t first = 0; first < 3; first++) {
+		test_many(2, first, 3);
+		test_many(MANY - 2, first, 3);
+	}
+	test_many(MANY, 0, 3);
+	test_many(4, 0, 4);	/* with one that no slot has */
 	test_moved(false);
 	test_moved(true);
 	return tap_end();
