@@ -98,13 +98,6 @@ $B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko
 		KBUILD_EXTRA_SYMBOLS=$(CURDIR)/$B/gcov/$*/Module.symvers modules
 	touch $@
 
-$B/gcov/%/gcov.ko: tests/vm/gcov.c | $B/gcov
-	mkdir -p $(@D)
-	ln -sf $(CURDIR)/$< $(@D)/
-	echo 'obj-m := gcov.o' >$(@D)/Kbuild
-	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) modules
-	touch $@
-
 # --- the tests ---
 
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
@@ -129,14 +122,21 @@ $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 $B/bench/%: bench/%.c $B/libsystrace.a Makefile | $B/bench
 	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -o $@
 
-$B/bench/%/null.ko: bench/null.c | $B/bench
-	mkdir -p $(@D)
-	ln -sf $(CURDIR)/$< $(@D)/
-	echo 'obj-m := null.o' >$(@D)/Kbuild
-	+$(MAKE) -C $(KDIR) M=$(CURDIR)/$(@D) modules
-	touch $@
+# --- modules of one file, for each kernel ---
 
-$(addprefix $B/,lib examples driver coverage gcov unit guest stress bench):
+# $(call one_file,NAME,SOURCE)
+define one_file
+$B/$1/%/$1.ko: $2 | $B/$1
+	mkdir -p $$(@D)
+	ln -sf $(CURDIR)/$$< $$(@D)/
+	echo 'obj-m := $1.o' >$$(@D)/Kbuild
+	+$$(MAKE) -C $$(KDIR) M=$(CURDIR)/$$(@D) modules
+	touch $$@
+endef
+modules := $(wildcard tests/vm/gcov.c tests/vm/flags.c bench/null.c)
+$(foreach m,$(modules),$(eval $(call one_file,$(basename $(notdir $m)),$m)))
+
+$(addprefix $B/,lib examples driver coverage unit guest stress bench $(basename $(notdir $(modules)))):
 	mkdir -p $@
 
 # What runs make again gets its job slots by the "+", which would run it under -n too

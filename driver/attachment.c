@@ -6,6 +6,7 @@
 #include <linux/vmalloc.h>
 
 #include "attachment.h"
+#include "mask.h"
 #include "pool.h"
 #include "record.h"
 #include "slot.h"
@@ -120,6 +121,7 @@ static int link_below(struct systrace_attachment *a, unsigned int limit)
 	raw_spin_unlock(&bucket->lock);
 	if (!room)
 		return -EUSERS;
+	systrace_mask_attached(a->task);
 	list_add_tail_rcu(&a->session_node, &session->attachments);
 	WRITE_ONCE(session->attached, session->attached + 1);
 	WRITE_ONCE(session->header->attached, session->attached);
@@ -151,6 +153,7 @@ static void unlink(struct systrace_attachment *a)
 	raw_spin_lock(&bucket->lock);
 	hlist_del_rcu(&a->hash_node);
 	raw_spin_unlock(&bucket->lock);
+	systrace_mask_detached(a->task);
 	list_del_rcu(&a->session_node);
 }
 

@@ -11,8 +11,10 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/rcupdate_trace.h>
 #include <linux/sched.h>
 #include <linux/sched/coredump.h>
+#include <linux/thread_info.h>
 #include <linux/version.h>
 #ifdef SYSTRACE_EXEC_STATE	/* see Kbuild */
 #include <linux/sched/exec_state.h>
@@ -78,6 +80,53 @@ static __always_inline void systrace_probe_end(void)
 {
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
 	preempt_enable_notrace();
+#endif
+}
+
+/* Around a look at a tracepoint's list of probes: those of sys_enter and sys_exit */
+static inline void systrace_tracepoint_read_lock(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	rcu_read_lock_trace();
+#else
+	preempt_disable_notrace();
+#endif
+}
+
+static inline void systrace_tracepoint_read_unlock(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	rcu_read_unlock_trace();
+#else
+	preempt_enable_notrace();
+#endif
+}
+
+/* By which a task's calls come to sys_enter and sys_exit */
+static inline void systrace_set_syscall_flag(struct task_struct *task)
+{
+#ifdef SYSCALL_WORK_SYSCALL_TRACEPOINT
+	set_task_syscall_work(task, SYSCALL_TRACEPOINT);
+#else
+	set_tsk_thread_flag(task, TIF_SYSCALL_TRACEPOINT);
+#endif
+}
+
+static inline void systrace_clear_syscall_flag(struct task_struct *task)
+{
+#ifdef SYSCALL_WORK_SYSCALL_TRACEPOINT
+	clear_task_syscall_work(task, SYSCALL_TRACEPOINT);
+#else
+	clear_tsk_thread_flag(task, TIF_SYSCALL_TRACEPOINT);
+#endif
+}
+
+static inline bool systrace_test_syscall_flag(struct task_struct *task)
+{
+#ifdef SYSCALL_WORK_SYSCALL_TRACEPOINT
+	return test_task_syscall_work(task, SYSCALL_TRACEPOINT);
+#else
+	return test_tsk_thread_flag(task, TIF_SYSCALL_TRACEPOINT);
 #endif
 }
 

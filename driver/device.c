@@ -16,6 +16,7 @@
 #include "detach.h"
 #include "device.h"
 #include "mapping.h"
+#include "mask.h"
 #include "policy.h"
 #include "session.h"
 #include "stats.h"
@@ -43,6 +44,7 @@ static long do_info(struct systrace_session *session, void *arg)
 	info->ring_bytes_max = SYSTRACE_RING_BYTES_MAX;
 	info->nr_rings = nr_cpu_ids;
 	info->clock = systrace_clock_choose();
+	info->mask = systrace_mask_state();
 	return 0;
 }
 
@@ -158,7 +160,7 @@ static const struct ioctl {
 	bool answers;		/* the structure is written back */
 	bool locks;		/* session->mutex itself, if and when it needs it */
 } ioctls[] = {
-	{ do_info, sizeof(struct systrace_info), 48, true },
+	{ do_info, sizeof(struct systrace_info), 56, true },
 	{ do_setup, sizeof(struct systrace_setup), 72, true },
 	{ do_policy, sizeof(struct systrace_policy), 24, false, true },
 	{ do_attach, sizeof(struct systrace_attach_args), 24, true },

@@ -22,6 +22,7 @@
 #include "block.h"
 #include "cgroup.h"
 #include "compat.h"
+#include "mask.h"
 #include "policy.h"
 #include "probe.h"
 #include "record.h"
@@ -216,7 +217,7 @@ static notrace void probe_sys_exit(void *data, struct pt_regs *regs, long result
 
 /*
  * The child is on the task list and cannot run yet. The barrier pairs with that
- * of systrace_attachment_begin.
+ * of systrace_attachment_begin, and with that of mask.c.
  */
 static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 {
@@ -229,6 +230,7 @@ static void probe_newtask(void *data, SYSTRACE_NEWTASK_PROTO)
 	systrace_for_each_attachment(a, current)
 		systrace_attachment_inherit(a, child, clone_flags);
 	systrace_cgroup_fork(child);
+	systrace_mask_fork(child);
 	systrace_probe_end();
 }
 
@@ -363,7 +365,10 @@ static struct probe {
 	{ "sys_enter", probe_sys_enter, 1ULL << SYSTRACE_ENTER },
 };
 
+#define SYSCALL_EVENTS	(1ULL << SYSTRACE_ENTER | 1ULL << SYSTRACE_RETURN)
+
 static DEFINE_MUTEX(probes_mutex);
+static unsigned int syscall_users;	/* sessions with such events; under probes_mutex */
 
 /* The compiler compares each probe with its tracepoint's prototype. */
 static void __maybe_unused check_prototypes(void)
@@ -422,6 +427,8 @@ int systrace_probes_get(u64 events)
 			err = get(probe);
 	if (err)
 		put_below(probe - 1, events);
+	else if (events & SYSCALL_EVENTS && !syscall_users++)
+		systrace_mask_begin();
 	mutex_unlock(&probes_mutex);
 	return err;
 }
@@ -429,6 +436,8 @@ int systrace_probes_get(u64 events)
 void systrace_probes_put(u64 events)
 {
 	mutex_lock(&probes_mutex);
+	if (events & SYSCALL_EVENTS && !--syscall_users)
+		systrace_mask_end();
 	put_below(probes + ARRAY_SIZE(probes), events);
 	mutex_unlock(&probes_mutex);
 }
@@ -440,6 +449,19 @@ static void find(struct tracepoint *tracepoint, void *unused)
 	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
 		if (!strcmp(probe->name, tracepoint->name))
 			probe->tracepoint = tracepoint;
+}
+
+/* Once they are found */
+static void init_mask(void)
+{
+	struct systrace_mask_point points[SYSTRACE_MASK_POINTS];
+	struct probe *probe;
+	int n = 0;
+
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
+		if (probe->events & SYSCALL_EVENTS)
+			points[n++] = (struct systrace_mask_point){ probe->tracepoint, probe->function };
+	systrace_mask_init(points);
 }
 
 int systrace_probes_init(void)
@@ -454,11 +476,13 @@ int systrace_probes_init(void)
 			return -ENOENT;
 		}
 	}
+	init_mask();
 	return 0;
 }
 
 void systrace_probes_exit(void)
 {
+	systrace_mask_exit();
 	tracepoint_synchronize_unregister();
 	synchronize_rcu_tasks();	/* none is left in the middle of a probe's prologue */
 }

@@ -377,6 +377,18 @@ struct systrace_ring {
 #define SYSTRACE_FEATURE_CGROUP		(1ULL << 6)
 #define SYSTRACE_FEATURE_ARM		(1ULL << 7)	/* an arm64 kernel built with arm calls */
 
+/*
+ * What calls of untraced tasks cost while others are traced: nothing, if nobody but systrace
+ * has a probe on the kernel's tracepoints sys_enter and sys_exit.
+ */
+enum systrace_mask {
+	SYSTRACE_MASK_OFF	= 0,	/* a probe each time: by the module's parameter mask, or
+					 * since the kernel has no kretprobes */
+	SYSTRACE_MASK_IDLE	= 1,	/* nothing: there is no probe */
+	SYSTRACE_MASK_ACTIVE	= 2,	/* nothing */
+	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes */
+};
+
 struct systrace_info {
 	__u32	size;
 	__u32	abi_version;	/* out: SYSTRACE_ABI_VERSION of the driver */
@@ -386,6 +398,8 @@ struct systrace_info {
 	__u64	ring_bytes_max;	/* out */
 	__u32	nr_rings;	/* out: CPUs that this machine can have */
 	__u32	clock;		/* out: enum systrace_clock */
+	__u32	mask;		/* out: enum systrace_mask, at this moment */
+	__u32	reserved;	/* out: 0 */
 };
 
 /*

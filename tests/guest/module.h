@@ -14,13 +14,18 @@ TAP long module_unload(void)
 	return syscall(SYS_delete_module, "systrace", O_NONBLOCK);
 }
 
-TAP long module_load(void)
+TAP long module_load_file(const char *name, const char *parameters)
 {
-	int fd = open(MODULE, O_RDONLY | O_CLOEXEC);
-	long ret = fd < 0 ? -1 : syscall(SYS_finit_module, fd, "", 0);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	long ret = fd < 0 ? -1 : syscall(SYS_finit_module, fd, parameters, 0);
 
 	close(fd);
 	return ret;
+}
+
+TAP long module_load(void)
+{
+	return module_load_file(MODULE, "");
 }
 
 TAP long module_references(void)

@@ -115,7 +115,7 @@ FIELD(systrace_ring, present, 32, 4);
 FIELD(systrace_ring, reserved, 36, 4);
 FIELD(systrace_ring, reserved2, 40, 88);
 
-SIZE(systrace_info, 48);
+SIZE(systrace_info, 56);
 FIELD(systrace_info, size, 0, 4);
 FIELD(systrace_info, abi_version, 4, 4);
 FIELD(systrace_info, features, 8, 8);
@@ -124,6 +124,8 @@ FIELD(systrace_info, ring_bytes_min, 24, 8);
 FIELD(systrace_info, ring_bytes_max, 32, 8);
 FIELD(systrace_info, nr_rings, 40, 4);
 FIELD(systrace_info, clock, 44, 4);
+FIELD(systrace_info, mask, 48, 4);
+FIELD(systrace_info, reserved, 52, 4);
 
 SIZE(systrace_setup, 72);
 FIELD(systrace_setup, size, 0, 4);
@@ -216,6 +218,12 @@ VALUE(SYSTRACE_DETACH_EXEC, 1);
 /* enum systrace_clock */
 VALUE(SYSTRACE_CLOCK_MONOTONIC, 0);
 VALUE(SYSTRACE_CLOCK_TSC, 1);
+
+/* enum systrace_mask */
+VALUE(SYSTRACE_MASK_OFF, 0);
+VALUE(SYSTRACE_MASK_IDLE, 1);
+VALUE(SYSTRACE_MASK_ACTIVE, 2);
+VALUE(SYSTRACE_MASK_OTHERS, 3);
 
 /* enum systrace_full */
 VALUE(SYSTRACE_FULL_DROP, 0);
