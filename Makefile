@@ -12,6 +12,7 @@
 # make model	install what is missing, and explore the models of the orderings
 # make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
 # make bench	what tracing adds to a system call, in instructions: see bench/
+# make bench-reader	what reading in order costs, beside a sum over the same bytes
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
 #
@@ -122,6 +123,9 @@ $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 $B/bench/%: bench/%.c $B/libsystrace.a Makefile | $B/bench
 	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -o $@
 
+$B/bench/reader: bench/reader.c lib/merge.c Makefile | $B/bench
+	$(CC) $(CFLAGS) -Ilib $(filter %.c,$^) -o $@
+
 # --- modules of one file, for each kernel ---
 
 # $(call one_file,NAME,SOURCE)
@@ -180,6 +184,9 @@ coverage:
 bench:
 	$(run)bench/cost
 
+bench-reader:
+	$(run)bench/read
+
 lint:
 	@tests/install lint
 	@tests/lint
@@ -189,4 +196,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-reader lint clean

@@ -23,6 +23,7 @@
 #define CALLS	1000	/* in a round: most rounds see no timer interrupt */
 #define ROUNDS	40
 #define RING	(16 << 20)
+#define SMALL_RING (1 << 20)	/* read while it fills */
 #define SESSIONS 2
 
 #define ENTER	(1ULL << SYSTRACE_ENTER)
@@ -88,6 +89,7 @@ struct way {
 	uint32_t full;
 	bool other;		/* another process is traced */
 	bool null;		/* with the empty probes */
+	bool read;		/* by a process that counts the events, on the same CPU */
 };
 
 static const struct way ways[] = {
@@ -101,6 +103,8 @@ static const struct way ways[] = {
 	{ .name = "all events, block", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_BLOCK },
 	{ .name = "all events, overwrite", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_OVERWRITE },
 	{ .name = "all events, two sessions", .calls = call_getppid, .sessions = 2 },
+	{ .name = "ENTER, RETURN, and a reader", .calls = call_getppid, .sessions = 1,
+	  .events = ENTER | RETURN, .read = true },
 	{ .name = "six arguments, untraced", .calls = call_six },
 	{ .name = "six arguments, two empty probes", .calls = call_six, .null = true },
 	{ .name = "six arguments, all events", .calls = call_six, .sessions = 1 },
@@ -148,15 +152,29 @@ static pid_t begin_other(void)
 		pause();
 }
 
+/* Until the task is gone: how many */
+static unsigned long long read_all(struct systrace *st)
+{
+	unsigned long long events = 0;
+
+	while (systrace_wait(st, -1) == 1) {
+		while (systrace_next(st))
+			events++;
+		systrace_release(st);
+	}
+	return events;
+}
+
 static void run(const struct way *way)
 {
 	const struct systrace_options options = {
-		.size = sizeof(options), .ring_bytes = RING, .events = way->events,
-		.full = way->full,
+		.size = sizeof(options), .ring_bytes = way->read ? SMALL_RING : RING,
+		.events = way->events, .full = way->full, .watermark = way->read ? SMALL_RING / 2 : 0,
+		.latency_us = way->read ? 1000000 : 0,
 	};
 	struct systrace *st[SESSIONS];
 	struct systrace_stats stats = { .size = sizeof(stats) };
-	unsigned long long lost = 0;
+	unsigned long long lost = 0, events = 0;
 	int go[2], done[2], err;
 	struct result r;
 	pid_t pid, other = 0;
@@ -175,15 +193,25 @@ static void run(const struct way *way)
 			exit(1);
 		}
 	}
-	if (write(go[1], "", 1) != 1 || read(done[0], &r, sizeof(r)) != sizeof(r))
+	if (write(go[1], "", 1) != 1)
+		die("child");
+	if (way->read)
+		events = read_all(st[0]);
+	if (read(done[0], &r, sizeof(r)) != sizeof(r))
 		die("child");
 	waitpid(pid, NULL, 0);
 	if (way->sessions)
 		systrace_stats(st[0], -1, &stats);
 	for (int cause = 0; cause < SYSTRACE_LOST_CAUSES; cause++)
 		lost += stats.lost[cause];
-	printf("%s\t%.1f\t%.1f\t%llu\t%llu\n", way->name, r.best, r.mean,
+	if (way->read && events != stats.made)
+		lost += stats.made - events;
+	printf("%s\t%.1f\t%.1f\t%llu\t%llu\n", way->name, way->read ? r.mean : r.best, r.mean,
 	       (unsigned long long)stats.made, lost);
+	for (int i = 0; i < 2; i++) {
+		close(go[i]);
+		close(done[i]);
+	}
 	if (other) {
 		kill(other, SIGKILL);
 		waitpid(other, NULL, 0);

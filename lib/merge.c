@@ -21,57 +21,7 @@ static void relax(void)
 #endif
 }
 
-/* ------------------------------------------------------------- the heap --- */
-
-static void sift_down(struct systrace_merge *m, struct systrace_merge_front f)
-{
-	unsigned i = 0, child;
-
-	while ((child = 2 * i + 1) < m->nr_heap) {
-		if (child + 1 < m->nr_heap && m->heap[child + 1].seq < m->heap[child].seq)
-			child++;
-		if (f.seq <= m->heap[child].seq)
-			break;
-		m->heap[i] = m->heap[child];
-		i = child;
-	}
-	m->heap[i] = f;
-}
-
-static void push(struct systrace_merge *m, struct systrace_merge_front f)
-{
-	unsigned i = m->nr_heap++, parent;
-
-	for (; i && m->heap[parent = (i - 1) / 2].seq > f.seq; i = parent)
-		m->heap[i] = m->heap[parent];
-	m->heap[i] = f;
-}
-
-static void pop(struct systrace_merge *m)
-{
-	if (--m->nr_heap)
-		sift_down(m, m->heap[m->nr_heap]);
-}
-
-/* ------------------------------------------------------------ the rings --- */
-
-/* What is at the front of a ring: NULL if it is empty, or if it is, or now goes, out. */
-static const struct systrace_event *look(struct systrace_merge *m, struct systrace_merge_ring *r)
-{
-	const struct systrace_event *e;
-
-	/* The kernel sets present before it moves head, and has no bytes before. */
-	if (r->out || !systrace_load_acquire(r->present))
-		return NULL;
-	e = systrace_reader_peek(&r->reader);
-	if (!e)
-		return NULL;
-	if (systrace_merge_sane(&r->reader, e) && e->seq > m->seq)
-		return e;
-	r->out = m->broken = true;
-	return NULL;
-}
-
+/* Its tail will have to be stored. */
 static void mark(struct systrace_merge *m, struct systrace_merge_ring *r)
 {
 	if (r->dirty)
@@ -80,108 +30,127 @@ static void mark(struct systrace_merge *m, struct systrace_merge_ring *r)
 	m->dirty[m->nr_dirty++] = r;
 }
 
-/* Read from this ring from now on: its tail will have to be stored. */
-static const struct systrace_event *choose(struct systrace_merge *m, struct systrace_merge_ring *r,
-					   const struct systrace_event *e)
-{
-	m->current = r;
-	mark(m, r);
-	return e;
-}
-
 /*
- * Look at the idle rings, those that were busy last first: with few busy CPUs
- * among many, this mostly ends after a few. What comes later goes into the heap.
+ * Can this be a record, `left` bytes before the head? Else its size would lead astray, perhaps
+ * into an endless loop.
  */
-static const struct systrace_event *scan_idle(struct systrace_merge *m)
+static bool is_sane(const struct systrace_event *e, __u64 left)
 {
-	for (unsigned i = m->nr_idle; i--;) {
-		struct systrace_merge_ring *r = m->idle[i];
-		const struct systrace_event *e = look(m, r);
+	return e->size >= sizeof(*e) && e->size % 8 == 0 && e->size <= left;
+}
 
-		if (!e && !r->out)
+/* Put up to `most` of the ring's records into the window, as far as that reaches. */
+static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, unsigned most)
+{
+	const struct systrace_reader reader = r->reader;
+	const __u64 given = systrace_merge_seq(m), first = m->base + 1;
+	__u64 last = r->last > given ? r->last : given, tail = reader.tail;
+
+	for (; tail != reader.head && most; most--) {
+		const struct systrace_event *e =
+			(const void *)(reader.bytes + (tail & reader.mask));
+		__u64 place = e->seq - first;
+
+		if (!is_sane(e, reader.head - tail) || e->seq <= last) {
+			r->out = m->broken = true;
+			break;
+		}
+		if (place >= SYSTRACE_MERGE_WINDOW)
+			break;
+		__builtin_prefetch((const char *)e + SYSTRACE_MERGE_AHEAD);
+		m->window[place] = e;
+		last = e->seq;
+		tail += e->size;
+	}
+	if (tail == reader.tail)
+		return;
+	mark(m, r);
+	r->reader.tail = tail;
+	r->last = last;
+	if (m->last < last)
+		m->last = last;
+}
+
+/* True if the next event turned up. */
+static bool look_at(struct systrace_merge *m, struct systrace_merge_ring *r, unsigned most)
+{
+	/* The kernel sets present before it moves head, and has no bytes before. */
+	if (r->out || !systrace_load_acquire(r->present) || !systrace_reader_peek(&r->reader))
+		return false;
+	fill(m, r, most);
+	return *m->next;
+}
+
+static bool look_at_all(struct systrace_merge *m)
+{
+	bool found = false;
+
+	if (look_at(m, m->current, SYSTRACE_MERGE_RUN))
+		return true;
+	for (unsigned i = 0; i < m->nr_rings; i++) {
+		if (!look_at(m, &m->rings[i], SYSTRACE_MERGE_WINDOW) || found)
 			continue;
-		m->idle[i] = m->idle[--m->nr_idle];
-		if (!e)
-			continue;
-		if (e->seq == m->seq + 1)
-			return choose(m, r, e);
-		push(m, (struct systrace_merge_front){ e->seq, r });
+		found = true;
+		m->current = &m->rings[i];
 	}
-	return NULL;
+	return found;
 }
 
-/* Is the next event the one on top of the heap? */
-static bool on_top(const struct systrace_merge *m)
+const struct systrace_event *systrace_merge_look(struct systrace_merge *m)
 {
-	return m->nr_heap && m->heap[0].seq == m->seq + 1;
-}
-
-static const struct systrace_event *choose_top(struct systrace_merge *m,
-					       struct systrace_merge_ring *r)
-{
-	return choose(m, r, systrace_reader_peek(&r->reader));
-}
-
-/* The current ring's front, e, comes later, or it has none: let others go first. */
-static const struct systrace_event *leave(struct systrace_merge *m, const struct systrace_event *e)
-{
-	struct systrace_merge_ring *r = m->current, *next;
-
-	m->current = NULL;
-	if (e && on_top(m)) {	/* two busy CPUs in turn: one pass over the heap, not two */
-		next = m->heap[0].ring;
-		sift_down(m, (struct systrace_merge_front){ e->seq, r });
-		return choose_top(m, next);
+	if (m->next == m->window + SYSTRACE_MERGE_WINDOW) {
+		m->base += SYSTRACE_MERGE_WINDOW;
+		m->next = m->window;
 	}
-	if (e)
-		push(m, (struct systrace_merge_front){ e->seq, r });
-	else if (!r->out)
-		m->idle[m->nr_idle++] = r;
-	return NULL;
-}
-
-static const struct systrace_event *take_top(struct systrace_merge *m)
-{
-	struct systrace_merge_ring *r = m->heap[0].ring;
-
-	pop(m);
-	return choose_top(m, r);
-}
-
-const struct systrace_event *systrace_merge_front(struct systrace_merge *m)
-{
-	const struct systrace_event *e;
-
-	if (m->current) {
-		e = look(m, m->current);
-		if (e && e->seq == m->seq + 1)
-			return e;
-		e = leave(m, e);
-		if (e)
-			return e;
-	}
-	for (unsigned spins = SPINS;; spins--) {
-		e = on_top(m) ? take_top(m) : scan_idle(m);
-		if (e || !m->nr_heap || !spins)
-			return e;
+	for (unsigned spins = SPINS; !look_at_all(m); spins--) {
+		if (m->last <= systrace_merge_seq(m) || !spins)
+			return NULL;
 		relax();
 	}
+	return *m->next;
+}
+
+/* ------------------------------------------------------------- release --- */
+
+/* Up to where everything is given out */
+static __u64 given(const struct systrace_merge *m, const struct systrace_merge_ring *r)
+{
+	struct systrace_reader past = r->reader;
+	__u64 seq = systrace_merge_seq(m);
+	const struct systrace_event *e;
+
+	if (r->last <= seq)
+		return r->reader.tail;
+	past.tail = r->released;
+	while ((e = systrace_reader_peek(&past))->seq <= seq)
+		systrace_reader_advance(&past, e);
+	return past.tail;
+}
+
+/* True if there is more to release later. */
+static bool release(const struct systrace_merge *m, struct systrace_merge_ring *r)
+{
+	struct systrace_reader past = r->reader;
+
+	past.tail = given(m, r);
+	if (past.tail != r->released)
+		systrace_reader_release(&past);
+	r->released = past.tail;
+	return r->released != r->reader.tail;
 }
 
 void systrace_merge_release(struct systrace_merge *m)
 {
-	while (m->nr_dirty) {
-		struct systrace_merge_ring *r = m->dirty[--m->nr_dirty];
+	unsigned left = 0;
 
-		r->dirty = false;
-		if (r->reader.tail == r->released)
-			continue;
-		systrace_reader_release(&r->reader);
-		r->released = r->reader.tail;
+	for (unsigned i = 0; i < m->nr_dirty; i++) {
+		struct systrace_merge_ring *r = m->dirty[i];
+
+		r->dirty = release(m, r);
+		if (r->dirty)
+			m->dirty[left++] = r;
 	}
-	if (m->current)
-		mark(m, m->current);
+	m->nr_dirty = left;
 }
 
 /* ------------------------------------------------------------------ life --- */
@@ -189,12 +158,10 @@ void systrace_merge_release(struct systrace_merge *m)
 int systrace_merge_init(struct systrace_merge *m, const struct systrace_merge_source *sources,
 			unsigned nr, __u64 ring_bytes, __u64 seq)
 {
-	*m = (struct systrace_merge){ .seq = seq };
+	*m = (struct systrace_merge){ .base = seq, .last = seq, .nr_rings = nr };
 	m->rings = calloc(nr, sizeof(*m->rings));
-	m->heap = calloc(nr, sizeof(*m->heap));
-	m->idle = calloc(nr, sizeof(struct systrace_merge_ring *));
 	m->dirty = calloc(nr, sizeof(struct systrace_merge_ring *));
-	if (!m->rings || !m->heap || !m->idle || !m->dirty) {
+	if (!m->rings || !m->dirty) {
 		systrace_merge_destroy(m);
 		return -ENOMEM;
 	}
@@ -203,19 +170,23 @@ int systrace_merge_init(struct systrace_merge *m, const struct systrace_merge_so
 
 		systrace_reader_init(&r->reader, sources[i].bytes, ring_bytes, sources[i].head,
 				     sources[i].tail);
+		r->last = seq;
 		r->present = sources[i].present;
 		r->released = r->reader.tail;
-		m->idle[nr - 1 - i] = r;	/* CPU 0 is looked at first */
 	}
-	m->nr_idle = nr;
+	m->current = m->rings;
+	systrace_merge_none(m);
 	return 0;
+}
+
+void systrace_merge_none(struct systrace_merge *m)
+{
+	m->next = m->window;
 }
 
 void systrace_merge_destroy(struct systrace_merge *m)
 {
 	free(m->rings);
-	free(m->heap);
-	free(m->idle);
 	free(m->dirty);
 	*m = (struct systrace_merge){ 0 };
 }

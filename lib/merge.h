@@ -2,13 +2,11 @@
 /*
  * One total order out of the rings of all CPUs.
  *
- * seq is dense over all rings and only rises within each, so event n + 1 is at
- * the front of some ring, or is just being written there. It is mostly in the
- * ring that had n: that ring is `current` and costs nothing to look at. The
- * others are either in a binary heap, ordered by the seq at their front, or
- * idle: empty when last looked at. A front never changes under the reader, so
- * the heap stays true; idle rings are looked at again only when n + 1 is not on
- * top of it. A seq that is not there yet is waited for, never skipped.
+ * seq is dense over all rings, so nothing need be compared: a look at a ring puts each event where its
+ * seq says, in a window of the next ones, and reading takes them from there one after the
+ * other. Where the next one is missing, the rings are looked at: first that in which the
+ * last missing one was, since a busy CPU mostly has many in a row, then all. A seq that is not
+ * there yet is waited for, never skipped.
  *
  * This stands on ring.h alone, so that tests can run it on plain memory. One
  * thread at a time may use a merge; it synchronizes with the writers, which may
@@ -20,6 +18,14 @@
 #include <stdbool.h>
 #include <systrace/ring.h>
 
+/*
+ * The more records of a ring are looked at in a row the better, but they should be in a cache still
+ * when they are read: the second for those of all rings, the first for those of one.
+ */
+#define SYSTRACE_MERGE_WINDOW	2048
+#define SYSTRACE_MERGE_RUN	256
+#define SYSTRACE_MERGE_AHEAD	1024	/* bytes to prefetch before they are looked at */
+
 /* Where one ring is. bytes are not touched before *present and below *head only. */
 struct systrace_merge_source {
 	const void *bytes;	/* mapped twice in a row */
@@ -29,29 +35,26 @@ struct systrace_merge_source {
 };
 
 struct systrace_merge_ring {
-	struct systrace_reader reader;
+	struct systrace_reader reader;	/* its tail is as far as the window has it */
+	__u64 last;		/* the seq before that */
 	const __u32 *present;
 	__u64 released;		/* the tail that the writer knows of */
 	bool dirty;		/* is in merge.dirty */
 	bool out;		/* held what cannot be a record: never looked at again */
 };
 
-struct systrace_merge_front {
-	__u64 seq;
-	struct systrace_merge_ring *ring;
-};
-
 struct systrace_merge {
-	__u64 seq;		/* the last one given out */
-	struct systrace_merge_ring *current;	/* in neither heap nor idle; or NULL */
+	const struct systrace_event **next;	/* in window: of the seq after the last given out */
+	__u64 base;		/* the seq before window's first */
+	__u64 last;		/* the last one that was ever in the window */
 	bool broken;		/* a ring is out */
-	unsigned nr_heap;
-	unsigned nr_idle;
+	struct systrace_merge_ring *current;	/* had the last one that was missing */
+	unsigned nr_rings;
 	unsigned nr_dirty;
-	struct systrace_merge_front *heap;
-	struct systrace_merge_ring **idle;	/* the one that ran dry last is on top */
-	struct systrace_merge_ring **dirty;	/* read from since the last release */
+	struct systrace_merge_ring **dirty;	/* not all that was looked at is released */
 	struct systrace_merge_ring *rings;
+	/* By seq; NULL: not seen yet, or given out. The last place stays NULL. */
+	const struct systrace_event *window[SYSTRACE_MERGE_WINDOW + 1];
 };
 
 /*
@@ -61,37 +64,43 @@ struct systrace_merge {
 int systrace_merge_init(struct systrace_merge *m, const struct systrace_merge_source *sources,
 			unsigned nr, __u64 ring_bytes, __u64 seq);
 void systrace_merge_destroy(struct systrace_merge *m);
+/* Of no ring: nothing is ever ready. */
+void systrace_merge_none(struct systrace_merge *m);
 
-/* The event merge.seq + 1 in place, without stepping over it; or NULL if not there yet. */
-const struct systrace_event *systrace_merge_front(struct systrace_merge *m);
+/* The next event in place, of which the window has none yet; or NULL. */
+const struct systrace_event *systrace_merge_look(struct systrace_merge *m);
 
 /* Give the writers back what was stepped over. */
 void systrace_merge_release(struct systrace_merge *m);
 
-/* Can this be a record? Else its size would lead astray, perhaps into an endless loop. */
-static inline bool systrace_merge_sane(const struct systrace_reader *r,
-				       const struct systrace_event *e)
+/* The last one given out */
+static inline __u64 systrace_merge_seq(const struct systrace_merge *m)
 {
-	return e->size >= sizeof(*e) && e->size % 8 == 0 && e->size <= r->head - r->tail;
+	return m->base + (__u64)(m->next - m->window);
 }
 
-/* As front, and step over it: it stays valid until release. */
+/* The next event in place, and step over it, if the window has it; or NULL. */
+static inline const struct systrace_event *systrace_merge_ready(struct systrace_merge *m)
+{
+	const struct systrace_event *e = *m->next;
+
+	if (e)
+		*m->next++ = NULL;
+	return e;
+}
+
+/* The same if it is there at all: it stays valid until release. */
 static inline const struct systrace_event *systrace_merge_next(struct systrace_merge *m)
 {
-	const struct systrace_event *e;
+	const struct systrace_event *e = systrace_merge_ready(m);
 
-	if (m->current) {
-		e = systrace_reader_peek(&m->current->reader);
-		if (e && e->seq == m->seq + 1 && systrace_merge_sane(&m->current->reader, e))
-			goto step;
-	}
-	e = systrace_merge_front(m);
-	if (!e)
-		return NULL;
-step:
-	systrace_reader_advance(&m->current->reader, e);
-	m->seq++;
-	return e;
+	return e || !systrace_merge_look(m) ? e : systrace_merge_ready(m);
+}
+
+/* As next, without stepping over it */
+static inline const struct systrace_event *systrace_merge_front(struct systrace_merge *m)
+{
+	return *m->next ? *m->next : systrace_merge_look(m);
 }
 
 #endif

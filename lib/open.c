@@ -177,6 +177,7 @@ static int find_latest(struct systrace *st, bool older)
 			.bytes = bytes_of(st, cpu), .shared = ring_of(st, cpu),
 			.tail = tail_of(st, cpu),
 		};
+	systrace_merge_none(&st->merge);
 	ret = systrace_latest_init(&st->latest, sources, h->nr_rings, h->ring_bytes, older);
 	free(sources);
 	return ret;

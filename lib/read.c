@@ -18,9 +18,17 @@ static bool overwrites(const struct systrace *st)
 	return st->full == SYSTRACE_FULL_OVERWRITE;
 }
 
-const struct systrace_event *systrace_next(struct systrace *st)
+/* Where the window has none: also if the session overwrites, whose window stays empty. */
+static __attribute__((noinline)) const struct systrace_event *look(struct systrace *st)
 {
 	return overwrites(st) ? systrace_latest_next(&st->latest) : systrace_merge_next(&st->merge);
+}
+
+const struct systrace_event *systrace_next(struct systrace *st)
+{
+	const struct systrace_event *e = systrace_merge_ready(&st->merge);
+
+	return e ? e : look(st);
 }
 
 static const struct systrace_event *front(struct systrace *st)
@@ -32,7 +40,7 @@ static const struct systrace_event *front(struct systrace *st)
 /* The last event read. */
 static uint64_t last(const struct systrace *st)
 {
-	return overwrites(st) ? st->latest.seq : st->merge.seq;
+	return overwrites(st) ? st->latest.seq : systrace_merge_seq(&st->merge);
 }
 
 /*

@@ -32,6 +32,7 @@ static struct ring {
 	unsigned number;
 	__u64 records;		/* to be written */
 	__u64 read;
+	__u64 position;		/* up to which that is */
 } rings[RINGS_MAX];
 
 static __u64 ring_bytes;
@@ -71,13 +72,13 @@ static void *write_ring(void *arg)
 
 static void begin_rings(struct systrace_merge *m, unsigned nr, __u64 count)
 {
-	struct systrace_merge_source sources[RINGS_MAX];
+	struct systrace_merge_source sources[RINGS_MAX] = { { 0 } };
 
 	seq = 0;
 	for (unsigned i = 0; i < nr; i++) {
 		struct ring *r = &rings[i];
 
-		r->head = r->tail = 0 - 3 * ring_bytes;
+		r->head = r->tail = r->position = 0 - 3 * ring_bytes;
 		r->present = 0;
 		r->number = i;
 		r->read = 0;
@@ -97,22 +98,32 @@ static const struct systrace_event *wait_for_next(struct systrace_merge *m)
 	const struct systrace_event *e;
 
 	while (!(e = systrace_merge_next(m))) {
-		check(!m->broken, "a ring is taken for broken", m->seq);
+		check(!m->broken, "a ring is taken for broken", systrace_merge_seq(m));
 		systrace_merge_release(m);
 		sched_yield();
 	}
 	return e;
 }
 
+/* Whose it is, by its place */
+static struct ring *ring_of(const struct systrace_event *e)
+{
+	struct ring *r = rings;
+
+	while ((const unsigned char *)e < r->bytes || (const unsigned char *)e >= r->bytes + ring_bytes)
+		r++;
+	return r;
+}
+
 static void read_rings(struct systrace_merge *m, __u64 count)
 {
 	for (__u64 n = 1; n <= count; n++) {
 		const struct systrace_event *e = wait_for_next(m);
-		struct ring *r = &rings[m->current - m->rings];
-		__u64 position = m->current->reader.tail - e->size;
+		struct ring *r = ring_of(e);
 
 		check(e->seq == n, "not the next", n);
-		check(record_is(e, n, cut_size(r, r->read++, position)), "not whole", n);
+		check(record_is(e, n, cut_size(r, r->read++, r->position)), "not whole", n);
+		r->position += e->size;
 		if (mix(n) % 32 == 0)
 			systrace_merge_release(m);
 		progress(n);
