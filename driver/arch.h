@@ -25,7 +25,7 @@ static __always_inline bool systrace_arch_native(void)
 /* The first nargs of such a call, and some more: there is room for six. */
 static __always_inline void systrace_arch_put_args(u64 *to, const struct pt_regs *regs, u64 nargs)
 {
-	if (!nargs)
+	if (unlikely(!nargs))
 		return;
 	to[0] = regs->di;
 	to[1] = regs->si;
@@ -84,7 +84,7 @@ static __always_inline bool systrace_arch_native(void)
 
 static __always_inline void systrace_arch_put_args(u64 *to, const struct pt_regs *regs, u64 nargs)
 {
-	if (!nargs)
+	if (unlikely(!nargs))
 		return;
 	to[0] = regs->orig_x0;
 	to[1] = regs->regs[1];

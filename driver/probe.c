@@ -121,7 +121,7 @@ static noinline void enter_wakes(struct systrace_slot_entry *entry, struct pt_re
 
 static noinline notrace void enter_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	if (unlikely(data_race(entry->session->need)))
+	if (unlikely(data_race(entry->cpu->need)))
 		enter_wakes(entry, regs);
 	else if (entry->enter_more)
 		enter_further(entry + 1, regs);
@@ -156,7 +156,7 @@ static noinline void exit_wakes(struct systrace_slot_entry *entry, struct pt_reg
 
 static noinline notrace void exit_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	if (unlikely(data_race(entry->session->need)))
+	if (unlikely(data_race(entry->cpu->need)))
 		exit_wakes(entry, regs);
 	else if (entry->exit_more)
 		exit_further(entry + 1, regs);

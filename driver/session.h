@@ -21,11 +21,18 @@
 
 /*
  * A session's share of one CPU. Written by probes on that CPU, with preemption
- * off; by others only as systrace_session_on_cpu allows.
+ * off; by others only as systrace_session_on_cpu allows, but for `need`.
  */
 struct systrace_cpu {
 	struct systrace_writer writer;	/* writer.bytes is NULL without a ring */
 	const u64 *tail;		/* the reader's word, in the control range */
+	union {
+		u16 notice;		/* 0: nothing is to do after an event in a slot */
+		struct {
+			bool need;	/* the session's has been set; see wake.h */
+			bool more;	/* the slot has further entries; see slot.h */
+		};
+	};
 	u64 recorded;			/* records written, and not lost again; LOST not counted */
 	u64 read;			/* of them, those read and overwritten since */
 	u64 lost[SYSTRACE_LOST_CAUSES];
@@ -64,15 +71,8 @@ struct systrace_session {
 	/* [E] Every event takes it, and increments it. The first is 1. */
 	atomic64_t next_seq ____cacheline_aligned_in_smp;
 
-	union {
-		u16 notice;		/* 0: nothing is to do after an event in a slot */
-		struct {
-			bool need;	/* see wake.h */
-			bool shared;	/* a slot has tasks of it and others; see slot.h */
-		};
-	} ____cacheline_aligned_in_smp;
-
 	/* Sleeping and waking: see wake.h. */
+	bool need ____cacheline_aligned_in_smp;
 	unsigned long wake_flags;
 	struct irq_work wake_irq;
 	wait_queue_head_t wait;

@@ -52,13 +52,26 @@ static void move(struct systrace_attachment *a, const struct pt_regs *regs)
 	WRITE_ONCE(a->slot, here);
 }
 
+void systrace_slot_limit(struct systrace_session *session, struct systrace_cpu *cpu)
+{
+	u64 most = session->mark;
+
+	if (cpu->behind)
+		return;
+	/* A reader that sleeps until there is so much: the record with which it is there wakes it. */
+	if (session->watermark && !session->overwrites && READ_ONCE(session->need)) {
+		systrace_writer_update(&cpu->writer);
+		most = min_t(u64, most, session->watermark - 1);
+	}
+	systrace_writer_extend(&cpu->writer, SYSTRACE_RING_RESERVE, most);
+}
+
 static void make_entry(struct systrace_slot_entry *entry, struct systrace_attachment *a)
 {
 	struct systrace_session *session = a->session;
 	struct systrace_cpu *cpu = this_cpu_ptr(session->cpus);
 
-	if (!cpu->behind)
-		systrace_writer_extend(&cpu->writer, SYSTRACE_RING_RESERVE, session->mark);
+	systrace_slot_limit(session, cpu);
 	entry->nr = SYSTRACE_SLOT_NONE;
 	entry->quiet = SYSTRACE_SLOT_NONE;
 	entry->cpu = cpu;
@@ -102,16 +115,13 @@ static struct systrace_slot_entry *make_entries(struct systrace_slot_entry *to, 
 	return to;
 }
 
-static void link_entries(struct systrace_slot_entry *first, struct systrace_slot_entry *exit_end,
+static void link_entries(struct systrace_slot_entry *entry, struct systrace_slot_entry *exit_end,
 			 struct systrace_slot_entry *enter_end)
 {
-	struct systrace_slot_entry *entry;
-
-	for (entry = first; entry < enter_end; entry++) {
-		if (first + 1 < enter_end)
-			WRITE_ONCE(entry->session->shared, true);
+	for (; entry < enter_end; entry++) {
 		entry->enter_more = entry + 1 < enter_end;
 		entry->exit_more = entry + 1 < exit_end;
+		WRITE_ONCE(entry->cpu->more, entry->enter_more);
 	}
 }
 

@@ -31,8 +31,7 @@ struct systrace_slot_entry {
 	u64 tid_word;			/* what it adds to a record's first word */
 	u64 exit_word;			/* the first of a RETURN */
 	struct systrace_attachment *a;
-	bool enter_more, exit_more;	/* the next entry has such an event, too; then its
-					 * session is `shared` */
+	bool enter_more, exit_more;	/* the next entry has such an event, too: see cpu->more */
 };
 
 #define SYSTRACE_SLOT_ENTRIES	8	/* a task of more sessions has no slot */
@@ -61,6 +60,9 @@ static inline int systrace_slot_begin(void)
 {
 	return atomic_read_acquire(&systrace_slot_epoch); /* then what it counts */
 }
+
+/* How far this CPU's records fit, by what is known of the reader. */
+void systrace_slot_limit(struct systrace_session *session, struct systrace_cpu *cpu);
 
 /* What a's slot was filled by has changed. */
 void systrace_slot_empty(struct systrace_attachment *a);
@@ -96,14 +98,13 @@ static __always_inline bool systrace_slot_takes(unsigned long *nr)
 
 /*
  * Record that current makes a call. False if the entry does not say how: nothing is done.
- * *notice is the session's after that.
+ * *notice is the CPU's after that.
  */
 static __always_inline bool systrace_slot_enter(struct systrace_slot_entry *entry,
 						const struct pt_regs *regs, unsigned long nr,
 						u16 *notice)
 {
 	const struct systrace_policy_calls *calls = entry->calls;
-	struct systrace_session *session = entry->session;
 	struct systrace_cpu *cpu = entry->cpu;
 	struct systrace_enter *enter = (void *)cpu->writer.next;
 	u64 nargs = calls->nargs[nr];
@@ -115,14 +116,14 @@ static __always_inline bool systrace_slot_enter(struct systrace_slot_entry *entr
 		enter->nr = nr;
 		enter->nargs = nargs;
 		systrace_arch_put_args(enter->args, regs, nargs);
-		systrace_slot_publish(session, cpu, &enter->event, end);
+		systrace_slot_publish(entry->session, cpu, &enter->event, end);
 	} else {
 		entry->nr = SYSTRACE_SLOT_NONE;
 		entry->quiet = nr;
 		if (nargs != SYSTRACE_POLICY_QUIET)
 			return false;
 	}
-	*notice = data_race(session->notice);	/* [G] */
+	*notice = data_race(cpu->notice);	/* [G] */
 	return true;
 }
 
@@ -130,7 +131,6 @@ static __always_inline bool systrace_slot_enter(struct systrace_slot_entry *entr
 static __always_inline bool systrace_slot_exit(struct systrace_slot_entry *entry,
 					       const struct pt_regs *regs, long result, u16 *notice)
 {
-	struct systrace_session *session = entry->session;
 	struct systrace_cpu *cpu = entry->cpu;
 	struct systrace_return *ret = (void *)cpu->writer.next;
 	u64 nr = (u32)syscall_get_nr(current, (struct pt_regs *)regs);
@@ -139,14 +139,14 @@ static __always_inline bool systrace_slot_exit(struct systrace_slot_entry *entry
 	if (likely(entry->nr == nr)) {
 		if (unlikely(!systrace_writer_fits(&cpu->writer, end)))
 			return false;
-		*(u64 *)ret = entry->exit_word;
 		ret->result = result;
 		*(u64 *)&ret->nr = nr;	/* and `reserved` */
-		systrace_slot_publish(session, cpu, &ret->event, end);
+		*(u64 *)ret = entry->exit_word;
+		systrace_slot_publish(entry->session, cpu, &ret->event, end);
 	} else if (entry->quiet != nr) {
 		return false;
 	}
-	*notice = data_race(session->notice);	/* [G] */
+	*notice = data_race(cpu->notice);	/* [G] */
 	return true;
 }
 

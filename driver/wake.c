@@ -3,6 +3,7 @@
 
 #include "compat.h"
 #include "record.h"
+#include "slot.h"
 #include "wake.h"
 
 /*
@@ -78,8 +79,15 @@ static bool reaches_watermark(struct systrace_session *session, struct systrace_
 
 void systrace_wake_needed(struct systrace_session *session, struct systrace_cpu *cpu)
 {
+	xchg(&cpu->need, false);	/* fully ordered: see wake.h */
+	if (!READ_ONCE(session->need))
+		return;
 	if (session->watermark && !reaches_watermark(session, cpu)) {
 		arm(session);
+		if (session->overwrites)	/* its limit is another */
+			WRITE_ONCE(cpu->need, true);
+		else
+			systrace_slot_limit(session, cpu);
 		return;
 	}
 	if (xchg(&session->need, false))
@@ -112,6 +120,15 @@ static bool watermark_met(struct systrace_session *session)
 	return false;
 }
 
+static void set_need(struct systrace_session *session)
+{
+	int cpu;
+
+	WRITE_ONCE(session->need, true);
+	for_each_possible_cpu(cpu)
+		smp_store_release(&per_cpu_ptr(session->cpus, cpu)->need, true); /* see wake.h */
+}
+
 __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 			    struct poll_table_struct *table)
 {
@@ -120,7 +137,7 @@ __poll_t systrace_wake_poll(struct systrace_session *session, struct file *file,
 	u64 seq, seen;
 
 	poll_wait(file, &session->wait, table);
-	WRITE_ONCE(session->need, true);
+	set_need(session);
 	smp_mb();	/* [F] */
 	gone = systrace_session_gone(session);	/* before seq */
 	untold = systrace_record_untold(session);

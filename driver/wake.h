@@ -6,6 +6,11 @@
  * need is 1 from poll until a writer claims it, so there is at most one wake-up
  * for a sleep. It stays 1 also when poll says readable: edge-triggered epoll
  * does not poll again before it sleeps.
+ *
+ * After need, poll sets that of each CPU, which is what writers look at. A writer takes its CPU's
+ * by an exchange, and then looks at the session's. So one that takes what poll has set sees
+ * that poll's need; and until the next poll it is done with it, unless there
+ * is a watermark: then its ring's limit is where that is reached, and who comes there looks again.
  */
 #ifndef SYSTRACE_WAKE_H
 #define SYSTRACE_WAKE_H

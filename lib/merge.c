@@ -30,62 +30,77 @@ static void mark(struct systrace_merge *m, struct systrace_merge_ring *r)
 	m->dirty[m->nr_dirty++] = r;
 }
 
-/*
- * Can this be a record, `left` bytes before the head? Else its size would lead astray, perhaps
- * into an endless loop.
- */
-static bool is_sane(const struct systrace_event *e, __u64 left)
+/* Can a record be of that size? Else it would lead astray, perhaps into an endless loop. */
+static bool is_size(__u64 size)
 {
-	return e->size >= sizeof(*e) && e->size % 8 == 0 && e->size <= left;
+	return !((size - sizeof(struct systrace_event)) & ~0xfff8ULL);
 }
 
-/* Put up to `most` of the ring's records into the window, as far as that reaches. */
-static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, unsigned most)
+/*
+ * Put the ring's records into the window, up to that place or to the end of its bytes. Each
+ * instruction of the loop is for all events.
+ */
+static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, __u64 end)
 {
-	const struct systrace_reader reader = r->reader;
-	const __u64 given = systrace_merge_seq(m), first = m->base + 1;
-	__u64 last = r->last > given ? r->last : given, tail = reader.tail;
+	struct systrace_reader *reader = &r->reader;
+	const unsigned char *begin = reader->bytes + (reader->tail & reader->mask), *at = begin;
+	const unsigned char *stop = at + (reader->head - reader->tail);
+	const unsigned char *limit = reader->bytes + reader->mask + 1;
+	__u64 first = m->base + 1, seq = systrace_merge_seq(m), place, size = 0;
+	__u64 least = (r->last > seq ? r->last : seq) + 1 - first;
 
-	for (; tail != reader.head && most; most--) {
-		const struct systrace_event *e =
-			(const void *)(reader.bytes + (tail & reader.mask));
-		__u64 place = e->seq - first;
+	if (limit > stop)
+		limit = stop;
+	for (; at < limit; at += size) {
+		const struct systrace_event *e = (const void *)at;
 
-		if (!is_sane(e, reader.head - tail) || e->seq <= last) {
-			r->out = m->broken = true;
+		size = e->size;
+		place = e->seq - first;
+		if (place >= end || place < least || !is_size(size)) {
+			/* Beyond the window is for later. */
+			r->out = place < end || (__s64)place < 0;
 			break;
 		}
-		if (place >= SYSTRACE_MERGE_WINDOW)
-			break;
-		__builtin_prefetch((const char *)e + SYSTRACE_MERGE_AHEAD);
+		__builtin_prefetch(at + SYSTRACE_MERGE_AHEAD);
 		m->window[place] = e;
-		last = e->seq;
-		tail += e->size;
+		least = place + 1;
 	}
-	if (tail == reader.tail)
+	if (at > stop) {	/* the last one is larger than what is there */
+		r->out = true;
+		at -= size;
+		m->window[least - 1] = NULL;
+	}
+	m->broken |= r->out;
+	if (at == begin)
 		return;
 	mark(m, r);
-	r->reader.tail = tail;
-	r->last = last;
-	if (m->last < last)
-		m->last = last;
+	reader->tail += (__u64)(at - begin);
+	r->last = m->base + least;
+	if (m->last < r->last)
+		m->last = r->last;
 }
 
 /* True if the next event turned up. */
-static bool look_at(struct systrace_merge *m, struct systrace_merge_ring *r, unsigned most)
+static bool look_at(struct systrace_merge *m, struct systrace_merge_ring *r, __u64 end)
 {
+	__u64 from;
+
 	/* The kernel sets present before it moves head, and has no bytes before. */
 	if (r->out || !systrace_load_acquire(r->present) || !systrace_reader_peek(&r->reader))
 		return false;
-	fill(m, r, most);
+	do {
+		from = r->reader.tail;
+		fill(m, r, end);
+	} while (r->reader.tail != from && r->reader.tail != r->reader.head && !r->out);
 	return *m->next;
 }
 
 static bool look_at_all(struct systrace_merge *m)
 {
+	__u64 run = (__u64)(m->next - m->window) + SYSTRACE_MERGE_RUN;
 	bool found = false;
 
-	if (look_at(m, m->current, SYSTRACE_MERGE_RUN))
+	if (look_at(m, m->current, run < SYSTRACE_MERGE_WINDOW ? run : SYSTRACE_MERGE_WINDOW))
 		return true;
 	for (unsigned i = 0; i < m->nr_rings; i++) {
 		if (!look_at(m, &m->rings[i], SYSTRACE_MERGE_WINDOW) || found)

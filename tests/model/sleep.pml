@@ -11,9 +11,10 @@
 
 byte seq, published, seen;
 bool need, woken;
+bool hint[WRITERS];		/* need of each CPU: set by poll, taken by its writer */
 byte wakeups, polls;
 
-proctype writer()
+proctype writer(byte me)
 {
 	byte made;
 	bool claimed;
@@ -23,24 +24,26 @@ proctype writer()
 	:: else ->
 		made++;
 #if defined(MUTANT_G)	/* need is loaded before the event is begun */
-		claimed = need;
+		claimed = hint[me];
 		seq++;
 		published++;
 #elif defined(MUTANT_E)	/* seq rises only after need was loaded, though it is published */
 		published++;
-		claimed = need;
+		claimed = hint[me];
 		seq++;
 #else
 		seq++;						/* [E] */
 		published++;
-		claimed = need;					/* [G] */
+		claimed = hint[me];					/* [G] */
 #endif
 		if
 		:: claimed ->
+			hint[me] = false;	/* by an exchange: fully ordered */
 #ifdef MUTANT_CLAIM	/* who saw need wakes, without claiming it by an exchange */
-			need = false;
-			wakeups++;
-			woken = true
+			if
+			:: need -> need = false; wakeups++; woken = true
+			:: else -> skip
+			fi
 #else
 			atomic {
 				if
@@ -58,11 +61,20 @@ proctype writer()
 inline poll(readable)
 {
 	polls++;
-#ifdef MUTANT_F		/* seq is compared before need is set */
+#if defined(MUTANT_F)	/* seq is compared before need is set */
 	readable = (seq != seen);
 	need = true;
+	hint[0] = true;
+	hint[1] = true;
+#elif defined(MUTANT_HINT)	/* the CPUs' are set first */
+	hint[0] = true;
+	hint[1] = true;
+	need = true;
+	readable = (seq != seen);
 #else
-	need = true;						/* [F] */
+	need = true;
+	hint[0] = true;
+	hint[1] = true;						/* [F] */
 	readable = (seq != seen);
 #endif
 #ifdef MUTANT_KEEP	/* need is taken back when there is something to read */
@@ -101,4 +113,4 @@ proctype reader()
 	assert(wakeups <= polls)	/* at most one for each time that it may sleep */
 }
 
-init { atomic { byte i; for (i : 1 .. WRITERS) { run writer() } run reader() } }
+init { atomic { byte i; for (i : 1 .. WRITERS) { run writer(i - 1) } run reader() } }
