@@ -121,7 +121,7 @@ $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 # --- the benchmarks ---
 
 $B/bench/%: bench/%.c $B/libsystrace.a Makefile | $B/bench
-	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -o $@
+	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
 
 $B/bench/reader: bench/reader.c lib/merge.c Makefile | $B/bench
 	$(CC) $(CFLAGS) -Ilib $(filter %.c,$^) -o $@
@@ -182,7 +182,7 @@ coverage:
 	$(run)tests/coverage
 
 bench:
-	$(run)bench/cost
+	$(run)bench/cost && bench/listing
 
 bench-reader:
 	$(run)bench/read

@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,11 +22,13 @@
 #include <unistd.h>
 
 #define CALLS	1000	/* in a round: most rounds see no timer interrupt */
+#define FORKS	20
 #define ROUNDS	40
 #define READ_ROUNDS 400	/* that the ring's pages are touched for the first time counts for little */
 #define RING	(16 << 20)
 #define SMALL_RING (1 << 20)	/* read while it fills */
 #define SESSIONS 2
+#define IDLE	64
 
 #define ENTER	(1ULL << SYSTRACE_ENTER)
 #define RETURN	(1ULL << SYSTRACE_RETURN)
@@ -63,8 +66,22 @@ static void call_six(void)
 		syscall(SYS_copy_file_range, -1, 0, -1, 0, 0, -1);
 }
 
+/* A child that exits at once, waited for: `calls` of these are as many as FORKS. */
+static void call_fork(void)
+{
+	for (int i = 0; i < FORKS; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+			die("fork");
+	}
+}
+
 static struct result measure(void (*calls)(void), int rounds)
 {
+	const int n = calls == call_fork ? FORKS : CALLS;
 	struct result r = { .best = 1e9 };
 
 	calls();	/* what comes for the first time */
@@ -72,7 +89,7 @@ static struct result measure(void (*calls)(void), int rounds)
 		double begun = now(), each;
 
 		calls();
-		each = (now() - begun) / CALLS;
+		each = (now() - begun) / n;
 		r.mean += each / rounds;
 		if (each < r.best)
 			r.best = each;
@@ -91,6 +108,8 @@ struct way {
 	bool other;		/* another process is traced */
 	bool null;		/* with the empty probes */
 	bool read;		/* by a process that counts the events, on the same CPU */
+	unsigned tasks;		/* so many sleep in the same session, beside the one that calls */
+	unsigned idle;		/* so many sessions have one task each that sleeps */
 };
 
 static const struct way ways[] = {
@@ -106,9 +125,17 @@ static const struct way ways[] = {
 	{ .name = "all events, two sessions", .calls = call_getppid, .sessions = 2 },
 	{ .name = "ENTER, RETURN, and a reader", .calls = call_getppid, .sessions = 1,
 	  .events = ENTER | RETURN, .read = true },
+	{ .name = "all events, with 1,000 tasks attached", .calls = call_getppid, .sessions = 1,
+	  .tasks = 1000 },
+	{ .name = "all events, with 10,000 tasks attached", .calls = call_getppid, .sessions = 1,
+	  .tasks = 10000 },
+	{ .name = "all events, beside 64 sessions", .calls = call_getppid, .sessions = 1, .idle = 64 },
 	{ .name = "six arguments, untraced", .calls = call_six },
 	{ .name = "six arguments, two empty probes", .calls = call_six, .null = true },
 	{ .name = "six arguments, all events", .calls = call_six, .sessions = 1 },
+	{ .name = "fork and wait, untraced", .calls = call_fork },
+	{ .name = "fork and wait, another is traced", .calls = call_fork, .sessions = 1, .other = true },
+	{ .name = "fork and wait, all events", .calls = call_fork, .sessions = 1 },
 };
 
 static void load_null(bool load)
@@ -141,16 +168,85 @@ static pid_t begin_child(const struct way *way, int from, int to)
 	_exit(0);
 }
 
-static pid_t begin_other(void)
+static void *sleep_on(void *unused)
 {
-	pid_t pid = fork();
-
-	if (pid < 0)
-		die("fork");
-	if (pid)
-		return pid;
+	(void)unused;
 	while (true)
 		pause();
+	return NULL;
+}
+
+/* A process of so many threads that sleep */
+static pid_t begin_sleeper(unsigned threads)
+{
+	pthread_attr_t attr;
+	int ready[2];
+	pthread_t t;
+	pid_t pid;
+	char c;
+
+	if (pipe(ready))
+		die("pipe");
+	pid = fork();
+	if (pid < 0)
+		die("fork");
+	if (pid == 0) {
+		pthread_attr_init(&attr);
+		pthread_attr_setstacksize(&attr, 16384);
+		for (unsigned i = 1; i < threads; i++)
+			if (pthread_create(&t, &attr, sleep_on, NULL))
+				_exit(1);
+		if (write(ready[1], "", 1) == 1)
+			sleep_on(NULL);
+		_exit(1);
+	}
+	close(ready[1]);
+	if (read(ready[0], &c, 1) != 1)
+		die("threads");
+	close(ready[0]);
+	return pid;
+}
+
+static void attach(struct systrace *st, pid_t pid, unsigned tasks, const char *what)
+{
+	int n = systrace_attach(st, pid, SYSTRACE_ATTACH_TREE);
+
+	if (n == (int)tasks)
+		return;
+	fprintf(stderr, "calls: %s: attached %d\n", what, n);
+	exit(1);
+}
+
+static void end_sleeper(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* Sessions of others, that do nothing */
+static struct idle {
+	struct systrace *st;
+	pid_t pid;
+} idle[IDLE];
+
+static void begin_idle(unsigned n)
+{
+	const struct systrace_options options = { .size = sizeof(options), .ring_bytes = 4096 };
+
+	for (unsigned i = 0; i < n; i++) {
+		if (systrace_open(&idle[i].st, &options))
+			die("open");
+		idle[i].pid = begin_sleeper(1);
+		attach(idle[i].st, idle[i].pid, 1, "idle");
+	}
+}
+
+static void end_idle(unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		end_sleeper(idle[i].pid);
+		systrace_close(idle[i].st);
+	}
 }
 
 /* Until the task is gone: how many */
@@ -176,23 +272,26 @@ static void run(const struct way *way)
 	struct systrace *st[SESSIONS];
 	struct systrace_stats stats = { .size = sizeof(stats) };
 	unsigned long long lost = 0, events = 0;
-	int go[2], done[2], err;
+	int go[2], done[2];
 	struct result r;
-	pid_t pid, other = 0;
+	pid_t pid, other = 0, sleeper = 0;
 
 	if (pipe(go) || pipe(done))
 		die("pipe");
 	if (way->null)
 		load_null(true);
 	if (way->other)
-		other = begin_other();
+		other = begin_sleeper(1);
+	if (way->tasks)
+		sleeper = begin_sleeper(way->tasks);
+	begin_idle(way->idle);
 	pid = begin_child(way, go[0], done[1]);
 	for (unsigned i = 0; i < way->sessions; i++) {
-		err = systrace_open(&st[i], &options);
-		if (err || (err = systrace_attach(st[i], other ? other : pid, SYSTRACE_ATTACH_TREE)) != 1) {
-			fprintf(stderr, "calls: %s: %s\n", way->name, strerror(-err));
-			exit(1);
-		}
+		if (systrace_open(&st[i], &options))
+			die("open");
+		attach(st[i], other ? other : pid, 1, way->name);
+		if (sleeper)
+			attach(st[i], sleeper, way->tasks, way->name);
 	}
 	if (write(go[1], "", 1) != 1)
 		die("child");
@@ -213,10 +312,11 @@ static void run(const struct way *way)
 		close(go[i]);
 		close(done[i]);
 	}
-	if (other) {
-		kill(other, SIGKILL);
-		waitpid(other, NULL, 0);
-	}
+	if (other)
+		end_sleeper(other);
+	if (sleeper)
+		end_sleeper(sleeper);
+	end_idle(way->idle);
 	for (unsigned i = 0; i < way->sessions; i++)
 		systrace_close(st[i]);
 	if (way->null)
