@@ -271,6 +271,7 @@ void systrace_mask_end(void)
 	synchronize_rcu();
 	set_all();
 	WRITE_ONCE(running, false);
+	synchronize_rcu();	/* no probe sets a flag any more: the kernel's word is the last */
 }
 
 enum systrace_mask systrace_mask_state(void)

@@ -178,7 +178,7 @@ static __always_inline void sys_enter(struct pt_regs *regs, unsigned long nr)
 	struct systrace_slot *slot = systrace_slot_here();
 	u16 notice = 0;
 
-	if (likely(slot->enter == regs && systrace_slot_takes(&nr) &&
+	if (likely(data_race(slot->enter) == regs && systrace_slot_takes(&nr) &&
 		   systrace_slot_enter(slot->entry, regs, nr, &notice))) {
 		if (unlikely(notice))
 			enter_notices(slot->entry, regs);
@@ -192,7 +192,7 @@ static __always_inline void sys_exit(struct pt_regs *regs, long result)
 	struct systrace_slot *slot = systrace_slot_here();
 	u16 notice = 0;
 
-	if (likely(slot->exit == regs &&
+	if (likely(data_race(slot->exit) == regs &&
 		   systrace_slot_exit(slot->entry, regs, result, &notice))) {
 		if (unlikely(notice))
 			exit_notices(slot->entry, regs);

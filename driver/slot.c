@@ -86,20 +86,23 @@ static void make_entry(struct systrace_slot_entry *entry, struct systrace_attach
 
 /*
  * The attachments of current, if a slot can have them all: how many. Looked at once, since
- * others can come meanwhile.
+ * others can come meanwhile. They are in no other slot then; and where they are too many, who made
+ * them so has emptied it.
  */
 static int find(struct systrace_attachment **found, const struct pt_regs *regs)
 {
 	struct systrace_attachment *a;
 	bool can = true;
-	int n = 0;
+	int n = 0, i;
 
 	systrace_for_each_attachment(a, current) {
-		move(a, regs);
-		can &= n < SYSTRACE_SLOT_ENTRIES && can_fill(a);
-		if (can)
-			found[n++] = a;
+		if (n == SYSTRACE_SLOT_ENTRIES)
+			return 0;
+		found[n++] = a;
+		can &= can_fill(a);
 	}
+	for (i = 0; i < n; i++)
+		move(found[i], regs);
 	return can ? n : 0;
 }
 
