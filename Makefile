@@ -12,6 +12,7 @@
 # make model	install what is missing, and explore the models of the orderings
 # make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
 # make bench	what tracing adds to a system call, in instructions: see bench/
+# make bench-peers	the same of other tracers, and what they lose
 # make bench-reader	what reading in order costs, beside a sum over the same bytes
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
@@ -184,6 +185,9 @@ coverage:
 bench:
 	$(run)bench/cost && bench/listing
 
+bench-peers:
+	$(run)bench/peers
+
 bench-reader:
 	$(run)bench/read
 
@@ -196,4 +200,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-reader lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-reader lint clean
