@@ -51,6 +51,11 @@ static struct systrace_mask_point points[SYSTRACE_MASK_POINTS];
 static bool able;		/* there are kretprobes; constant after init */
 static bool running;		/* from begin to end, whose last walk it has */
 
+/*
+ * Innermost: taken under session->lock with interrupts off, by the work, by the fork probe, and by the
+ * handler below, which some kernels run like an NMI. Nobody who has it comes to a
+ * function with such a handler.
+ */
 static DEFINE_RAW_SPINLOCK(lock);
 static bool masked;		/* flags may be cleared; under lock */
 static u32 announced;		/* who came to register a probe; under lock */
@@ -152,7 +157,7 @@ static bool all_watched(void)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(watches); i++)
-		if (watches[i].nmissed || watches[i].kp.nmissed)
+		if (data_race(watches[i].nmissed || watches[i].kp.nmissed)) /* they only rise */
 			return false;
 	return true;
 }
@@ -165,7 +170,7 @@ static bool ours_alone(const struct systrace_mask_point *point)
 	systrace_tracepoint_read_lock();
 	func = rcu_dereference_raw(point->tracepoint->funcs);	/* by that lock */
 	for (; func && func->func; func++)
-		ours &= func->func == point->probe;
+		ours &= data_race(func->func) == point->probe; /* or a stub's, if memory ran out */
 	systrace_tracepoint_read_unlock();
 	return ours;
 }
@@ -190,11 +195,14 @@ static bool nobody_registers(u32 *count)
 /* Unless one has come since that count */
 static bool begin_mask(u32 count)
 {
+	bool nobody_came;
+
 	raw_spin_lock_irq(&lock);
-	if (announced == count)
+	nobody_came = announced == count;
+	if (nobody_came)
 		WRITE_ONCE(masked, true);
 	raw_spin_unlock_irq(&lock);
-	return announced == count;
+	return nobody_came;
 }
 
 static void look_around(void)

@@ -37,8 +37,9 @@ static bool is_size(__u64 size)
 }
 
 /*
- * Put the ring's records into the window, up to that place or to the end of its bytes. Each
- * instruction of the loop is for all events.
+ * Put the ring's records into the window, up to that place or to the end of its bytes. The loop
+ * runs for each event, so what it can leave to later it does: a record that is larger than
+ * what is there shows in the end.
  */
 static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, __u64 end)
 {

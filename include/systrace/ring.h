@@ -44,7 +44,8 @@
  * the total order, and it tells the reader that an event is under way: seq n
  * read and n + 1 not there yet means "wait a moment", never "skip".
  *
- * E, F and G are in driver/wake.h, J and K in driver/block.c, the rest is here. None
+ * E, F and G are in driver/wake.h (each CPU has its own `need`, set after the one above and
+ * taken before it is looked at), J and K in driver/block.c, the rest is here. None
  * of them is a bare fence, except F, J and K, which are on nobody's fast path, and H,
  * which costs nothing on x86.
  *
