@@ -207,6 +207,17 @@ static pid_t begin_sleeper(unsigned threads)
 	return pid;
 }
 
+static struct systrace *open_session(const struct systrace_options *options)
+{
+	struct systrace *st;
+	int err = systrace_open(&st, options);
+
+	if (!err)
+		return st;
+	fprintf(stderr, "calls: open: %s\n", strerror(-err));
+	exit(1);
+}
+
 static void attach(struct systrace *st, pid_t pid, unsigned tasks, const char *what)
 {
 	int n = systrace_attach(st, pid, SYSTRACE_ATTACH_TREE);
@@ -234,8 +245,7 @@ static void begin_idle(unsigned n)
 	const struct systrace_options options = { .size = sizeof(options), .ring_bytes = 4096 };
 
 	for (unsigned i = 0; i < n; i++) {
-		if (systrace_open(&idle[i].st, &options))
-			die("open");
+		idle[i].st = open_session(&options);
 		idle[i].pid = begin_sleeper(1);
 		attach(idle[i].st, idle[i].pid, 1, "idle");
 	}
@@ -269,7 +279,7 @@ static void run(const struct way *way)
 		.events = way->events, .full = way->full, .watermark = way->read ? SMALL_RING / 2 : 0,
 		.latency_us = way->read ? 1000000 : 0,
 	};
-	struct systrace *st[SESSIONS];
+	struct systrace *st[SESSIONS] = { NULL };
 	struct systrace_stats stats = { .size = sizeof(stats) };
 	unsigned long long lost = 0, events = 0;
 	int go[2], done[2];
@@ -287,8 +297,7 @@ static void run(const struct way *way)
 	begin_idle(way->idle);
 	pid = begin_child(way, go[0], done[1]);
 	for (unsigned i = 0; i < way->sessions; i++) {
-		if (systrace_open(&st[i], &options))
-			die("open");
+		st[i] = open_session(&options);
 		attach(st[i], other ? other : pid, 1, way->name);
 		if (sleeper)
 			attach(st[i], sleeper, way->tasks, way->name);

@@ -20,9 +20,9 @@
  * The lock is for the first pair, the barriers are for the second: either the walk finds the
  * child, or fork another `masked`.
  *
- * Masked again is only by the work below, once the lists of probes have but ours and nobody is in the
- * middle of registering one: who is has been counted in `pending` before, and has in the end
- * put its probe on the list. Who comes in after the work has looked has changed `announced`.
+ * Masked again is only by the work below, once the lists of probes have but ours and nobody is
+ * in the middle of registering one: who is has been counted in `pending` before, and has in the
+ * end put its probe on the list. Who comes in after the work has looked has changed `announced`.
  *
  * The work also sees others whom no kretprobe told of: kprobes can be turned off.
  */
@@ -52,8 +52,8 @@ static bool able;		/* there are kretprobes; constant after init */
 static bool running;		/* from begin to end, whose last walk it has */
 
 /*
- * Innermost: taken under session->lock with interrupts off, by the work, by the fork probe, and by the
- * handler below, which some kernels run like an NMI. Nobody who has it comes to a
+ * Innermost: taken under session->lock with interrupts off, by the work, by the fork probe, and
+ * by the handler below, which some kernels run like an NMI. Nobody who has it comes to a
  * function with such a handler.
  */
 static DEFINE_RAW_SPINLOCK(lock);

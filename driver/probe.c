@@ -121,7 +121,7 @@ static noinline void enter_wakes(struct systrace_slot_entry *entry, struct pt_re
 
 static noinline notrace void enter_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	if (unlikely(data_race(entry->cpu->need)))
+	if (unlikely(data_race(entry->cpu->need)))	/* [G] */
 		enter_wakes(entry, regs);
 	else if (entry->enter_more)
 		enter_further(entry + 1, regs);
@@ -156,7 +156,7 @@ static noinline void exit_wakes(struct systrace_slot_entry *entry, struct pt_reg
 
 static noinline notrace void exit_notices(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	if (unlikely(data_race(entry->cpu->need)))
+	if (unlikely(data_race(entry->cpu->need)))	/* [G] */
 		exit_wakes(entry, regs);
 	else if (entry->exit_more)
 		exit_further(entry + 1, regs);
@@ -178,6 +178,7 @@ static __always_inline void sys_enter(struct pt_regs *regs, unsigned long nr)
 	struct systrace_slot *slot = systrace_slot_here();
 	u16 notice = 0;
 
+	/* Another may be emptying it: see slot.c. */
 	if (likely(data_race(slot->enter) == regs && systrace_slot_takes(&nr) &&
 		   systrace_slot_enter(slot->entry, regs, nr, &notice))) {
 		if (unlikely(notice))
@@ -192,6 +193,7 @@ static __always_inline void sys_exit(struct pt_regs *regs, long result)
 	struct systrace_slot *slot = systrace_slot_here();
 	u16 notice = 0;
 
+	/* Another may be emptying it: see slot.c. */
 	if (likely(data_race(slot->exit) == regs &&
 		   systrace_slot_exit(slot->entry, regs, result, &notice))) {
 		if (unlikely(notice))
@@ -454,13 +456,16 @@ static void find(struct tracepoint *tracepoint, void *unused)
 /* Once they are found */
 static void init_mask(void)
 {
-	struct systrace_mask_point points[SYSTRACE_MASK_POINTS];
+	struct systrace_mask_point points[SYSTRACE_MASK_POINTS], *point = points;
 	struct probe *probe;
-	int n = 0;
 
-	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
-		if (probe->events & SYSCALL_EVENTS)
-			points[n++] = (struct systrace_mask_point){ probe->tracepoint, probe->function };
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++) {
+		if (!(probe->events & SYSCALL_EVENTS))
+			continue;
+		point->tracepoint = probe->tracepoint;
+		point->probe = probe->function;
+		point++;
+	}
 	systrace_mask_init(points);
 }
 

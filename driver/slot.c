@@ -58,7 +58,7 @@ void systrace_slot_limit(struct systrace_session *session, struct systrace_cpu *
 
 	if (cpu->behind)
 		return;
-	/* A reader that sleeps until there is so much: the record with which it is there wakes it. */
+	/* A reader sleeps until there is so much: the record with which it is there wakes it. */
 	if (session->watermark && !session->overwrites && READ_ONCE(session->need)) {
 		systrace_writer_update(&cpu->writer);
 		most = min_t(u64, most, session->watermark - 1);
@@ -86,8 +86,8 @@ static void make_entry(struct systrace_slot_entry *entry, struct systrace_attach
 
 /*
  * The attachments of current, if a slot can have them all: how many. Looked at once, since
- * others can come meanwhile. They are in no other slot then; and where they are too many, who made
- * them so has emptied it.
+ * others can come meanwhile. They are in no other slot then; and where they are too many, who
+ * made them so has emptied it.
  */
 static int find(struct systrace_attachment **found, const struct pt_regs *regs)
 {

@@ -138,7 +138,7 @@ static __u64 given(const struct systrace_merge *m, const struct systrace_merge_r
 	if (r->last <= seq)
 		return r->reader.tail;
 	past.tail = r->released;
-	while ((e = systrace_reader_peek(&past))->seq <= seq)
+	while ((e = systrace_reader_peek(&past)) && e->seq <= seq)
 		systrace_reader_advance(&past, e);
 	return past.tail;
 }

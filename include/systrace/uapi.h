@@ -382,8 +382,7 @@ struct systrace_ring {
  * has a probe on the kernel's tracepoints sys_enter and sys_exit.
  */
 enum systrace_mask {
-	SYSTRACE_MASK_OFF	= 0,	/* a probe each time: by the module's parameter mask, or
-					 * since the kernel has no kretprobes */
+	SYSTRACE_MASK_OFF	= 0,	/* a probe each: parameter mask=0, or no kretprobes */
 	SYSTRACE_MASK_IDLE	= 1,	/* nothing: there is no probe */
 	SYSTRACE_MASK_ACTIVE	= 2,	/* nothing */
 	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes */

@@ -349,14 +349,14 @@ static void bpf_begin(void)
 {
 	__u64 zero = 0;
 	__u32 key = 0;
-	union bpf_attr value = {
+	union bpf_attr element = {
 		.map_fd = (__u32)bpf_map, .key = (uintptr_t)&key, .value = (uintptr_t)&zero,
 	};
 	union bpf_attr attr = { .raw_tracepoint = {
 		.name = (uintptr_t)"sys_enter", .prog_fd = (__u32)bpf_program,
 	} };
 
-	if (bpf(BPF_MAP_UPDATE_ELEM, &value))
+	if (bpf(BPF_MAP_UPDATE_ELEM, &element))
 		tap_bail("map");
 	bpf_link = bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
 	if (bpf_link < 0)
@@ -373,11 +373,11 @@ static unsigned long bpf_count(void)
 {
 	__u64 n = 0;
 	__u32 key = 0;
-	union bpf_attr value = {
+	union bpf_attr element = {
 		.map_fd = (__u32)bpf_map, .key = (uintptr_t)&key, .value = (uintptr_t)&n,
 	};
 
-	if (bpf(BPF_MAP_LOOKUP_ELEM, &value))
+	if (bpf(BPF_MAP_LOOKUP_ELEM, &element))
 		tap_bail("map");
 	return n;
 }
