@@ -159,12 +159,16 @@ static inline void systrace_writer_update(struct systrace_writer *w)
 	systrace_writer_stop(w);
 }
 
-/* Of a writer with bytes: where the next record goes, if the last one lay across their end. */
+/*
+ * Of a writer with bytes: where the next record goes, if the last one reached their end. The limit
+ * was of that lap.
+ */
 static inline void systrace_writer_wrap(struct systrace_writer *w)
 {
 	if (w->next > w->bytes + w->mask) {
 		w->next -= w->mask + 1;
 		w->lap += w->mask + 1;
+		systrace_writer_stop(w);
 	}
 }
 

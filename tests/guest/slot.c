@@ -15,6 +15,7 @@
 
 #include "calls.h"
 #include "tap.h"
+#include "trail.h"
 
 #define RING	(8 << 20)
 #define ROUNDS	30
@@ -353,6 +354,72 @@ static void test_many(int n, size_t first, size_t kinds)
 	       asked[first].name);
 }
 
+/* ------------------------------------------------------------------- unread --- */
+
+#define BURSTS	1000
+#define NO_SIGNALS	(((2ULL << SYSTRACE_DETACH) - (1ULL << SYSTRACE_ENTER)) & ~(1ULL << SYSTRACE_SIGNAL))
+
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+/* More than rings hold, at each SIGCONT: most of it calls, and some signals between them */
+static pid_t burster(void)
+{
+	pid_t pid = tap_fork();
+
+	if (pid)
+		return pid;
+	signal(SIGUSR1, nothing);
+	for (int burst = 0; burst <= BURSTS; burst++) {
+		raise(SIGSTOP);
+		for (int i = 0; i < 60 + burst % 7; i++) {
+			if (i % 5 == burst % 5)
+				raise(SIGUSR1);
+			syscall(SYS_getppid);
+		}
+	}
+	_exit(0);
+}
+
+/* `n` sessions on one task, whose small rings are read when it rests: nothing is written over. */
+static void test_unread(int n)
+{
+	struct systrace *st[MANY];
+	struct trail trails[MANY];
+	struct systrace_stats stats;
+	pid_t pid = burster();
+	bool right = true;
+
+	waitpid(pid, NULL, WUNTRACED);
+	for (int i = 0; i < n; i++) {
+		st[i] = tap_session((struct systrace_options){
+			.ring_bytes = 4096, .events = i & 1 ? NO_SIGNALS : 0 });
+		trails[i] = trail_new();
+		if (systrace_attach(st[i], pid, SYSTRACE_ATTACH_TASK) != 1)
+			tap_bail("attach");
+	}
+	for (int burst = 0; burst < BURSTS; burst++) {
+		kill(pid, SIGCONT);
+		waitpid(pid, NULL, WUNTRACED);
+		for (int i = 0; i < n; i++)
+			trail_drain(&trails[i], st[i]);
+	}
+	tap_reap(pid);
+	for (int i = 0; i < n; i++) {
+		while (systrace_wait(st[i], 10000) == 1)
+			trail_drain(&trails[i], st[i]);
+		if (systrace_stats(st[i], -1, &stats))
+			tap_bail("STATS");
+		right &= !trails[i].gaps && !trails[i].silent && trails[i].lost &&
+			 trail_agrees(&trails[i], &stats, true);
+		trail_free(&trails[i]);
+		systrace_close(st[i]);
+	}
+	tap_ok(right, "%d sessions whose rings are full most of the time: exact", n);
+}
+
 /* -------------------------------------------------- moved about in its calls --- */
 
 static pid_t mover(pid_t pid)
@@ -455,6 +522,8 @@ int main(void)
 	}
 	test_many(MANY, 0, 3);
 	test_many(4, 0, 4);	/* with one that no slot has */
+	for (int n = 1; n <= 3; n++)
+		test_unread(n);
 	test_moved(false);
 	test_moved(true);
 	return tap_end();

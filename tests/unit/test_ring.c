@@ -267,6 +267,30 @@ static void nothing_fits_after_a_stop(void **state)
 	assert_false(systrace_writer_fits(&ring.w, ring.w.next + HEADER));
 }
 
+/* Records come with and without a look, in turn: none is put where one is not read yet. */
+static void fits_nothing_unread(void **state)
+{
+	__u64 n, size, by_limit = 0, laps = 0;
+
+	(void)state;
+	begin(0);
+	for (n = 0; n < 200000; n++) {
+		size = some_size(2 * n, 64);
+		if (mix(2 * n + 1) % 256 == 0)
+			systrace_writer_extend(&ring.w, RESERVE, ~(__u64)0);
+		if (mix(2 * n + 1) % 1024 == 8)
+			ring.tail = ring.head;
+		if (mix(2 * n + 1) % 3 && systrace_writer_fits(&ring.w, ring.w.next + size))
+			by_limit++;
+		else if (!systrace_writer_reserve(&ring.w, size, RESERVE))
+			continue;
+		laps += ring.head % ring.size + size >= ring.size;
+		systrace_writer_publish(&ring.w, size);
+		assert_true(ring.head - ring.tail <= ring.size - RESERVE);
+	}
+	assert_true(by_limit > 1000 && laps > 20);
+}
+
 /* Events leave the spare, whatever their sizes: the loss can be told, once. */
 static void spare_is_kept_for_a_loss(void **state)
 {
@@ -601,6 +625,7 @@ int main(void)
 		cmocka_unit_test(full_leaves_all_as_it_was),
 		cmocka_unit_test(fits_what_is_free),
 		cmocka_unit_test(nothing_fits_after_a_stop),
+		cmocka_unit_test(fits_nothing_unread),
 		cmocka_unit_test(spare_is_kept_for_a_loss),
 		cmocka_unit_test(no_bytes_no_room),
 		cmocka_unit_test(reserve_shows_nothing),
