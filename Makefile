@@ -13,6 +13,8 @@
 # make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
 # make bench	what tracing adds to a system call, in instructions: see bench/
 # make bench-peers	the same of other tracers, and what they lose
+# make bench-apps	real programs under each tracer
+# make bench-counter	what taking a number costs where several CPUs do at once
 # make bench-reader	what reading in order costs, beside a sum over the same bytes
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
@@ -188,6 +190,12 @@ bench:
 bench-peers:
 	$(run)bench/peers
 
+bench-apps:
+	$(run)bench/apps
+
+bench-counter:
+	$(run)bench/count-up
+
 bench-reader:
 	$(run)bench/read
 
@@ -200,4 +208,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-reader lint clean
+.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-apps bench-counter bench-reader lint clean

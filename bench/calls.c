@@ -3,7 +3,7 @@
  * What a system call costs, in a machine that counts instructions by its clock (vm/run -i):
  * untraced, with probes that do nothing, traced in each way, and while another is traced.
  * One line each: its name; instructions of a call, in the best round and on average; events
- * made and lost meanwhile.
+ * made and lost meanwhile. calls NAME...: only these.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -284,6 +284,7 @@ static void run(const struct way *way)
 	unsigned long long lost = 0, events = 0;
 	int go[2], done[2];
 	struct result r;
+	double each;
 	pid_t pid, other = 0, sleeper = 0;
 
 	if (pipe(go) || pipe(done))
@@ -299,8 +300,13 @@ static void run(const struct way *way)
 	for (unsigned i = 0; i < way->sessions; i++) {
 		st[i] = open_session(&options);
 		attach(st[i], other ? other : pid, 1, way->name);
-		if (sleeper)
-			attach(st[i], sleeper, way->tasks, way->name);
+		if (!sleeper)
+			continue;
+		each = now();
+		attach(st[i], sleeper, way->tasks, way->name);
+		each = (now() - each) / way->tasks;
+		printf("ATTACH of %u tasks, for each\t%.1f\t%.1f\t%u\t0\n", way->tasks, each, each,
+		       way->tasks);
 	}
 	if (write(go[1], "", 1) != 1)
 		die("child");
@@ -332,10 +338,22 @@ static void run(const struct way *way)
 		load_null(false);
 }
 
-int main(void)
+static bool is_asked_for(const struct way *way, char **names)
 {
+	bool any = *names;
+
+	for (; *names; names++)
+		if (!strcmp(way->name, *names))
+			return true;
+	return !any;
+}
+
+int main(int argc, char **argv)
+{
+	(void)argc;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-		run(&ways[i]);
+		if (is_asked_for(&ways[i], argv + 1))
+			run(&ways[i]);
 	return 0;
 }

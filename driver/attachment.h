@@ -53,7 +53,7 @@ enum systrace_stage {
 
 enum { SYSTRACE_LEAVING_ALONE = 1, SYSTRACE_LEAVING_TREE };	/* what it forks leaves, too */
 
-struct systrace_attachment {
+struct systrace_attachment {	/* of like sizes side by side: there is one for each task */
 	struct hlist_node hash_node;
 	struct task_struct *task;	/* holds a reference */
 	struct systrace_session *session;
@@ -61,16 +61,16 @@ struct systrace_attachment {
 	u32 epoch;			/* which ATTACH it goes back to */
 	bool inherit;			/* children are attached, too */
 	bool upgraded;			/* they were not, until the ATTACH of that epoch */
-	struct user_namespace *privileged; /* by capability: no exec in it can end it; or NULL */
 	bool dead;			/* claimed; under session->lock */
 	u8 leaving;			/* DETACH is about to claim it; under session->lock */
 	u8 stage;			/* enum systrace_stage; rises under session->lock */
-	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
-	int slot;			/* the CPU whose slot it has filled last; see slot.h */
-	const struct pt_regs *regs;	/* by which that knows it */
 	bool past_mark;			/* it has written past a ring's mark, and will wait */
 	bool block_armed;		/* block_work is pending; the task's own */
 	struct callback_head block_work;
+	struct user_namespace *privileged; /* by capability: no exec in it can end it; or NULL */
+	struct systrace_armed *armed;	/* with ATTACH_EXEC; freed with the attachment */
+	const struct pt_regs *regs;	/* by which its slot knows it */
+	int slot;			/* the CPU whose slot it has filled last; see slot.h */
 	refcount_t refs;		/* from insert on: the table's, and block_work's */
 	struct list_head session_node;	/* in session->attachments; RCU readable */
 	struct list_head dead_node;	/* in the list of the DETACH that claimed it */
