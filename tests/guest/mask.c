@@ -32,6 +32,7 @@ static struct shared {
 	atomic_ulong made[3];		/* by phase */
 	atomic_ulong traced[3];		/* of them, by the task that is attached */
 	atomic_ulong forks;
+	atomic_ulong rounds[STORM];	/* of them, by each of the storm */
 } *shared;
 
 /* ---------------------------------------------------------------- tasks --- */
@@ -54,7 +55,7 @@ static pid_t begin_traced(void)
 		call(true);
 }
 
-static void fork_forever(void)
+static void fork_forever(int me)
 {
 	while (true) {
 		pid_t pid = fork();
@@ -69,6 +70,7 @@ static void fork_forever(void)
 		}
 		if (pid > 0)
 			waitpid(pid, NULL, 0);
+		atomic_fetch_add(&shared->rounds[me], 1);
 		atomic_fetch_add(&shared->forks, 1);
 	}
 }
@@ -78,23 +80,8 @@ static void begin_storm(pid_t *storm)
 	for (int i = 0; i < STORM; i++) {
 		storm[i] = tap_fork();
 		if (storm[i] == 0)
-			fork_forever();
+			fork_forever(i);
 	}
-}
-
-static void await_forks(unsigned long n)
-{
-	unsigned long goal = atomic_load(&shared->forks) + n;
-
-	while (atomic_load(&shared->forks) < goal)
-		usleep(1000);
-}
-
-/* And what they have made in an earlier phase is made. */
-static void enter_phase(enum phase phase)
-{
-	atomic_store(&shared->phase, phase);
-	await_forks(3 * STORM);
 }
 
 /* ---------------------------------------------------------------- flags --- */
@@ -425,29 +412,37 @@ static void read_session(struct session *session)
 	systrace_release(session->st);
 }
 
+/* Until there are so many more; the session, if there is one, is read meanwhile. */
+static void await_more(struct session *session, atomic_ulong *count, unsigned long n)
+{
+	unsigned long goal = atomic_load(count) + n;
+
+	while (atomic_load(count) < goal) {
+		if (session)
+			read_session(session);
+		usleep(1000);
+	}
+}
+
+/* And what each has made in an earlier phase is made. */
+static void enter_phase(struct session *session, enum phase phase)
+{
+	atomic_store(&shared->phase, phase);
+	await_more(session, &shared->traced[phase], 1);
+	for (int i = 0; i < STORM; i++)
+		await_more(session, &shared->rounds[i], 2);
+}
+
 /* A phase that is COUNTED, with BEFORE and AFTER around it */
 static void count_phase(struct session *session, unsigned forks)
 {
-	unsigned long goal;
-
 	atomic_store(&shared->made[COUNTED], 0);
 	atomic_store(&shared->traced[COUNTED], 0);
 	if (session)
 		session->enters = 0;
 	atomic_store(&shared->phase, COUNTED);
-	goal = atomic_load(&shared->forks) + forks;
-	while (atomic_load(&shared->forks) < goal) {
-		if (session)
-			read_session(session);
-		usleep(1000);
-	}
-	atomic_store(&shared->phase, AFTER);
-	goal = atomic_load(&shared->forks) + 3 * STORM;
-	while (atomic_load(&shared->forks) < goal) {
-		if (session)
-			read_session(session);
-		usleep(1000);
-	}
+	await_more(session, &shared->forks, forks);
+	enter_phase(session, AFTER);
 	if (session) {
 		usleep(10000);
 		read_session(session);
@@ -547,7 +542,7 @@ static void test_tracer(const struct tracer *tracer)
 	struct session session;
 
 	begin_storm(storm);
-	enter_phase(BEFORE);
+	enter_phase(NULL, BEFORE);
 	session = begin_session(pid);
 	tap_ok(mask_of(fd) == SYSTRACE_MASK_ACTIVE, "%s: we are first", tracer->name);
 
@@ -558,7 +553,7 @@ static void test_tracer(const struct tracer *tracer)
 	check_counts(tracer, &session, "during");
 	tracer->end();
 	tap_ok(becomes(fd, SYSTRACE_MASK_ACTIVE), "%s: it is gone, and we mask again", tracer->name);
-	await_forks(STORM * CALLS);
+	await_more(&session, &shared->forks, STORM * CALLS);
 	tap_ok(flagged() == 1, "%s: one has the flag", tracer->name);
 
 	/* It stays when we go, and is there when we come back. */
