@@ -27,6 +27,7 @@
 #define READ_ROUNDS 400	/* that the ring's pages are touched for the first time counts for little */
 #define RING	(16 << 20)
 #define SMALL_RING (1 << 20)	/* read while it fills */
+#define FULL_RING (64 << 10) /* full before the first round ends */
 #define SESSIONS 2
 #define IDLE	64
 
@@ -105,6 +106,7 @@ struct way {
 	unsigned sessions;
 	uint64_t events;
 	uint32_t full;
+	uint32_t ring;		/* bytes, if not RING */
 	bool other;		/* another process is traced */
 	bool null;		/* with the empty probes */
 	bool read;		/* by a process that counts the events, on the same CPU */
@@ -122,9 +124,13 @@ static const struct way ways[] = {
 	{ .name = "all events", .calls = call_getppid, .sessions = 1 },
 	{ .name = "all events, block", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_BLOCK },
 	{ .name = "all events, overwrite", .calls = call_getppid, .sessions = 1, .full = SYSTRACE_FULL_OVERWRITE },
+	{ .name = "all events, overwrite, the ring full", .calls = call_getppid, .sessions = 1,
+	  .full = SYSTRACE_FULL_OVERWRITE, .ring = FULL_RING },
+	{ .name = "all events, drop, the ring full", .calls = call_getppid, .sessions = 1,
+	  .ring = FULL_RING },
 	{ .name = "all events, two sessions", .calls = call_getppid, .sessions = 2 },
 	{ .name = "ENTER, RETURN, and a reader", .calls = call_getppid, .sessions = 1,
-	  .events = ENTER | RETURN, .read = true },
+	  .events = ENTER | RETURN, .ring = SMALL_RING, .read = true },
 	{ .name = "all events, with 1,000 tasks attached", .calls = call_getppid, .sessions = 1,
 	  .tasks = 1000 },
 	{ .name = "all events, with 10,000 tasks attached", .calls = call_getppid, .sessions = 1,
@@ -275,8 +281,8 @@ static unsigned long long read_all(struct systrace *st)
 static void run(const struct way *way)
 {
 	const struct systrace_options options = {
-		.size = sizeof(options), .ring_bytes = way->read ? SMALL_RING : RING,
-		.events = way->events, .full = way->full, .watermark = way->read ? SMALL_RING / 2 : 0,
+		.size = sizeof(options), .ring_bytes = way->ring ? way->ring : RING,
+		.events = way->events, .full = way->full, .watermark = way->read ? way->ring / 2 : 0,
 		.latency_us = way->read ? 1000000 : 0,
 	};
 	struct systrace *st[SESSIONS] = { NULL };

@@ -104,10 +104,17 @@ static noinline void exit_all(struct systrace_slot *slot, struct pt_regs *regs, 
 static notrace void enter_further(struct systrace_slot_entry *entry, struct pt_regs *regs);
 static notrace void exit_further(struct systrace_slot_entry *entry, struct pt_regs *regs);
 
+/* There is no room by the limit; or the policy wants one of its events alone: no slot has that. */
 static noinline void enter_anyhow(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	systrace_slot_empty(entry->a);
-	enter(entry->a, regs, SYSTRACE_ARCH_ABI_FIRST, syscall_get_nr(current, regs));
+	u32 nr = syscall_get_nr(current, regs);
+
+	if (entry->calls->nargs[nr] == SYSTRACE_POLICY_OTHER)
+		systrace_slot_empty(entry->a);
+	else
+		entry->nr = nr;		/* its RETURN is for the slot, too */
+	enter(entry->a, regs, SYSTRACE_ARCH_ABI_FIRST, nr);
+	systrace_slot_limit(entry->session, entry->cpu);
 	if (entry->enter_more)
 		enter_further(entry + 1, regs);
 }
@@ -139,10 +146,12 @@ static noinline notrace void enter_further(struct systrace_slot_entry *entry, st
 		enter_notices(entry, regs);
 }
 
+/* There is no room by the limit for the RETURN of the call that was noted. */
 static noinline void exit_anyhow(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
 	leave(entry->a, SYSTRACE_ARCH_ABI_FIRST, syscall_get_nr(current, regs),
 	      syscall_get_return_value(current, regs));
+	systrace_slot_limit(entry->session, entry->cpu);
 	if (entry->exit_more)
 		exit_further(entry + 1, regs);
 }
@@ -173,15 +182,25 @@ static noinline notrace void exit_further(struct systrace_slot_entry *entry, str
 		exit_notices(entry, regs);
 }
 
+/* Not as the first entry says; so nothing of any is done. */
+static noinline void exit_otherwise(struct systrace_slot *slot, struct pt_regs *regs, long result)
+{
+	if (slot->entry->nr == (u32)syscall_get_nr(current, regs))
+		exit_anyhow(slot->entry, regs);
+	else
+		exit_all(slot, regs, result);
+}
+
 static __always_inline void sys_enter(struct pt_regs *regs, unsigned long nr)
 {
 	struct systrace_slot *slot = systrace_slot_here();
 	u16 notice = 0;
 
 	/* Another may be emptying it: see slot.c. */
-	if (likely(data_race(slot->enter) == regs && systrace_slot_takes(&nr) &&
-		   systrace_slot_enter(slot->entry, regs, nr, &notice))) {
-		if (unlikely(notice))
+	if (likely(data_race(slot->enter) == regs && systrace_slot_takes(&nr))) {
+		if (unlikely(!systrace_slot_enter(slot->entry, regs, nr, &notice)))
+			enter_anyhow(slot->entry, regs);
+		else if (unlikely(notice))
 			enter_notices(slot->entry, regs);
 	} else if (systrace_attached(current)) {
 		enter_all(slot, regs);
@@ -194,9 +213,10 @@ static __always_inline void sys_exit(struct pt_regs *regs, long result)
 	u16 notice = 0;
 
 	/* Another may be emptying it: see slot.c. */
-	if (likely(data_race(slot->exit) == regs &&
-		   systrace_slot_exit(slot->entry, regs, result, &notice))) {
-		if (unlikely(notice))
+	if (likely(data_race(slot->exit) == regs)) {
+		if (unlikely(!systrace_slot_exit(slot->entry, regs, result, &notice)))
+			exit_otherwise(slot, regs, result);
+		else if (unlikely(notice))
 			exit_notices(slot->entry, regs);
 	} else if (systrace_attached(current)) {
 		exit_all(slot, regs, result);

@@ -9,6 +9,10 @@
 #include "record.h"
 #include "wake.h"
 
+/* Of a ring that overwrites, to be given up at once: at most so many bytes, and such a part */
+#define GIVE_MOST	4096
+#define GIVE_PART	64
+
 /* [E] An event has begun. The caller publishes it without delay. */
 static void stamp(struct systrace_session *session, struct systrace_event *event, u8 type,
 		  u8 flags, u32 tid, u16 size)
@@ -51,8 +55,10 @@ static void overwritten(struct systrace_session *session, struct systrace_cpu *c
 	cpu->behind |= loser == cpu;
 }
 
+/* Some more than is needed now, so that what comes next finds room. */
 static void give_way(struct systrace_session *session, struct systrace_cpu *cpu, u64 room)
 {
+	u64 most = min_t(u64, GIVE_MOST, session->ring_bytes / GIVE_PART);
 	const struct systrace_event *event;
 	u64 read = READ_ONCE(*cpu->tail), seq;
 
@@ -64,7 +70,7 @@ static void give_way(struct systrace_session *session, struct systrace_cpu *cpu,
 			cpu->read += event->type != SYSTRACE_LOST;
 		seq = event->seq;
 		systrace_writer_give_up(&cpu->writer, event);
-	} while (systrace_writer_free(&cpu->writer) < room);
+	} while (systrace_writer_free(&cpu->writer) < room + most);
 	systrace_writer_forget(&cpu->writer, cpu->shared, seq);	/* [H] */
 }
 
@@ -124,9 +130,11 @@ static bool tell(struct systrace_session *session, struct systrace_cpu *cpu, int
 static noinline bool tell_before(struct systrace_session *session, struct systrace_cpu *cpu,
 				 u64 size)
 {
-	u64 room = size + count_untold(cpu) * sizeof(struct systrace_lost);
+	u64 one = sizeof(struct systrace_lost);
 
-	return reserve(session, cpu, room, SYSTRACE_RING_RESERVE) &&
+	/* Of one at least: no need to look how many, as long as the ring is full. */
+	return reserve(session, cpu, size + one, SYSTRACE_RING_RESERVE) &&
+	       reserve(session, cpu, size + count_untold(cpu) * one, SYSTRACE_RING_RESERVE) &&
 	       tell(session, cpu, smp_processor_id());
 }
 
