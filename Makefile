@@ -8,6 +8,8 @@
 #		locks (KASAN, lockdep, kmemleak), and for data races (KCSAN)
 #
 # make		the library and the examples
+# make install	the library, its headers and systrace-dump, below PREFIX (/usr/local), all of it below
+#		DESTDIR if that is set; make uninstall takes them away
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
 # make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
@@ -32,6 +34,12 @@ export ARCH CROSS_COMPILE
 CC := $(CROSS_COMPILE)gcc
 AR := $(CROSS_COMPILE)ar
 endif
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
 
 B := build$(addprefix /,$(ARCH))
 KVER ?= $(shell uname -r)
@@ -81,6 +89,32 @@ $B/systrace-dump: $(dump_objects) $B/libsystrace.a
 
 $B/agent: $B/examples/agent.o
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+# --- to be installed ---
+
+$B/libsystrace.pc: lib/libsystrace.pc.in Makefile
+	sed 's|@PREFIX@|$(PREFIX)|; s|@LIBDIR@|$(LIBDIR)|; s|@INCLUDEDIR@|$(INCLUDEDIR)|; s|@VERSION@|$(VERSION)|' \
+		$< >$@
+
+installed := $(addprefix $(LIBDIR)/,libsystrace.a libsystrace.so.0 libsystrace.so pkgconfig/libsystrace.pc) \
+	     $(patsubst include/%,$(INCLUDEDIR)/%,$(wildcard include/*.h include/systrace/*)) \
+	     $(BINDIR)/systrace-dump
+
+# Where it goes may be another place than last time
+install: all
+	$(MAKE) -s -B $B/libsystrace.pc
+	install -d $(addprefix $(DESTDIR),$(BINDIR) $(LIBDIR)/pkgconfig $(INCLUDEDIR)/systrace)
+	install -m 644 $B/libsystrace.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $B/libsystrace.so.0 $(DESTDIR)$(LIBDIR)
+	ln -sf libsystrace.so.0 $(DESTDIR)$(LIBDIR)/libsystrace.so
+	install -m 644 $B/libsystrace.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 include/systrace/* $(DESTDIR)$(INCLUDEDIR)/systrace
+	install -m 755 $B/systrace-dump $(DESTDIR)$(BINDIR)
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR),$(installed))
+	-rmdir $(DESTDIR)$(INCLUDEDIR)/systrace
 
 # --- the driver: built in a folder for each kernel, of links to the sources ---
 
@@ -208,4 +242,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-apps bench-counter bench-reader lint clean
+.PHONY: all lib examples install uninstall driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-apps bench-counter bench-reader lint clean
