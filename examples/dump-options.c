@@ -30,7 +30,9 @@ static const char usage[] =
 "  -p PID       trace this process and all its descendants; may be repeated\n"
 "  -g CGROUP    trace all in this cgroup, who will join it, and their descendants: its\n"
 "               folder, or its name below " CGROUPS "; may be repeated\n"
-"  -e NAME,...  only these system calls; may be repeated\n"
+"  -e NAME,...  only these system calls, or those of a class: %file, %network, %process,\n"
+"               %memory, %signal, %ipc, %descriptor; with ! before it, all but those, or\n"
+"               but those of what is named before; may be repeated\n"
 "  -h, --help   show this\n"
 "\n"
 "It ends, with CMD's exit status, when none of these tasks and cgroups is left. Without\n"
@@ -138,44 +140,21 @@ static void add_cgroup(struct systrace_dump_options *o, const char *name)
 	o->cgroups[o->nr_cgroups++] = path;
 }
 
-static void add_rule(struct systrace_dump_options *o, unsigned abi, int nr)
+static void add_calls(struct systrace_dump_options *o, const char *text)
 {
-	o->rules = grow(o->rules, o->nr_rules + 1, sizeof(*o->rules));
-	o->rules[o->nr_rules++] = (struct systrace_rule){
-		.abi = (__u8)abi,
-		.record = SYSTRACE_RECORD_ENTER | SYSTRACE_RECORD_RETURN,
-		.nargs = SYSTRACE_NARGS_ALL,
-		.first = nr,
-		.last = nr,
-	};
-}
+	struct systrace_rule *rules;
+	const char *bad;
+	int n = systrace_rules(&rules, text, &bad);
 
-/* A call is recorded in every ABI that has one of that name. */
-static void add_call(struct systrace_dump_options *o, const char *name)
-{
-	bool found = false;
-
-	for (unsigned abi = 1; abi <= SYSTRACE_ABI_ALL; abi <<= 1) {
-		int nr = systrace_syscall_number(abi, name);
-
-		if (nr < 0)
-			continue;
-		add_rule(o, abi, nr);
-		found = true;
-	}
-	if (!found)
-		systrace_dump_die("-e %s: no system call has that name", name);
-}
-
-static void add_calls(struct systrace_dump_options *o, const char *list)
-{
-	char *names = strdup(list), *rest = names, *name;
-
-	if (!names)
-		systrace_dump_die("%s", strerror(ENOMEM));
-	while ((name = strsep(&rest, ",")))
-		add_call(o, name);
-	free(names);
+	if (n == -EINVAL)
+		systrace_dump_die("-e %.*s: no system call has that name, and %%network and its like "
+				  "are of a class", (int)strcspn(bad, ","), bad);
+	if (n < 0)
+		systrace_dump_die("%s", strerror(-n));
+	o->rules = grow(o->rules, o->nr_rules + (unsigned)n + 1, sizeof(*o->rules));
+	memcpy(o->rules + o->nr_rules, rules, (size_t)n * sizeof(*rules));
+	o->nr_rules += (unsigned)n;
+	free(rules);
 }
 
 static void parse_option(struct systrace_dump_options *o, int option)

@@ -118,6 +118,23 @@ int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *cons
 int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules);
 
 /*
+ * Rules out of words, with commas between them:
+ *	openat		the call of that name, in each ABI that has one
+ *	%network	the calls of that class: see systrace_class
+ *	300		the call of that number, known or not
+ *	*		all, also numbers that no table has
+ *	i386:openat	of that ABI alone: see systrace_abi_name. A number without one is of the
+ *			ABI that this program is of
+ *	!read		not that, though words before it say so. If the first word begins with !,
+ *			all are meant before it
+ * Each says ENTER, RETURN and all arguments: change what they are to record, if it shall be
+ * less. Returns how many there are; *rules is for free().
+ *	-EINVAL		a word means nothing: *bad, unless bad is NULL, is where it begins in text
+ *	-ENOMEM		no memory
+ */
+int systrace_rules(struct systrace_rule **rules, const char *text, const char **bad);
+
+/*
  * Make no more events; make events again. As PAUSE in uapi.h. In a session that
  * overwrites, no other thread may be reading while this one resumes.
  */
@@ -186,6 +203,36 @@ int systrace_syscall_nargs(unsigned abi, int nr);
 
 /* The number of the call of that name, or -1. */
 int systrace_syscall_number(unsigned abi, const char *name);
+
+/* "x86_64", "i386", "x32", "arm64" or "arm"; NULL if abi is not just one of SYSTRACE_ABI_*. */
+const char *systrace_abi_name(unsigned abi);
+
+/*
+ * A call's argument, 0 for the first: its type and name as the kernel defines it, static
+ * strings. A 64-bit value of a 32-bit program is two, NAME_lo and NAME_hi. NULL if the call has
+ * no such argument, or none is known.
+ */
+struct systrace_argument {
+	const char *type;
+	const char *name;
+};
+const struct systrace_argument *systrace_syscall_argument(unsigned abi, int nr, unsigned i);
+
+/* What a call is of: more than one, or 0 */
+enum systrace_syscall_class {
+	SYSTRACE_CLASS_FILE = 0x01,		/* "file": takes a path */
+	SYSTRACE_CLASS_NETWORK = 0x02,		/* "network": sockets */
+	SYSTRACE_CLASS_PROCESS = 0x04,		/* "process": begins, ends, awaits, governs one */
+	SYSTRACE_CLASS_MEMORY = 0x08,		/* "memory": an address space */
+	SYSTRACE_CLASS_SIGNAL = 0x10,		/* "signal" */
+	SYSTRACE_CLASS_IPC = 0x20,		/* "ipc": System V's, and POSIX message queues */
+	SYSTRACE_CLASS_DESCRIPTOR = 0x40,	/* "descriptor": takes one, or makes one */
+};
+unsigned systrace_syscall_classes(unsigned abi, int nr);
+
+/* The class of that name, or 0; the name of one, or NULL. */
+unsigned systrace_class(const char *name);
+const char *systrace_class_name(unsigned class_);
 
 /* "ENOENT" for 2, also the kernel's own (512 ... 516); NULL if unknown. */
 const char *systrace_errno_name(int error);

@@ -1,72 +1,9 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Names of what records hold as numbers. Any thread. */
+/* Names of what records hold as numbers, but for system calls. Any thread. */
 #define _GNU_SOURCE
 #include <string.h>
 
 #include "handle.h"
-
-/* ---------------------------------------------------------- system calls --- */
-
-struct call {
-	const char *name;	/* NULL where the ABI has no call */
-	int nargs;
-};
-
-#define CALLS_MAX 548	/* the compiler says if a table has more */
-
-/* By an event's SYSTRACE_FLAG_ABI, and number */
-static const struct call calls[][CALLS_MAX] = {
-#define SYSTRACE_SYSCALL(abi, nr, name, nargs)	[SYSTRACE_FLAG_##abi][nr] = { #name, nargs },
-#include <systrace/syscalls.tbl>
-#undef SYSTRACE_SYSCALL
-};
-
-/* NULL if abi is not just one that is known */
-static const struct call *table_of(unsigned abi)
-{
-	unsigned place = 0;
-
-	while (place < sizeof(calls) / sizeof(calls[0]) && abi != 1U << place)
-		place++;
-	return place < sizeof(calls) / sizeof(calls[0]) ? calls[place] : NULL;
-}
-
-static const struct call *call_of(unsigned abi, int nr)
-{
-	const struct call *table = table_of(abi);
-
-	return table && nr >= 0 && nr < CALLS_MAX && table[nr].name ? &table[nr] : NULL;
-}
-
-unsigned systrace_abi(const struct systrace_event *event)
-{
-	return 1U << (event->flags & SYSTRACE_FLAG_ABI);
-}
-
-const char *systrace_syscall_name(unsigned abi, int nr)
-{
-	const struct call *call = call_of(abi, nr);
-
-	return call ? call->name : NULL;
-}
-
-int systrace_syscall_nargs(unsigned abi, int nr)
-{
-	const struct call *call = call_of(abi, nr);
-
-	return call ? call->nargs : -1;
-}
-
-/* A linear search: it is made when a policy is, not when an event is. */
-int systrace_syscall_number(unsigned abi, const char *name)
-{
-	const struct call *table = table_of(abi);
-
-	for (int nr = 0; table && nr < CALLS_MAX; nr++)
-		if (table[nr].name && !strcmp(table[nr].name, name))
-			return nr;
-	return -1;
-}
 
 /* -------------------------------------------------------- errors, words --- */
 

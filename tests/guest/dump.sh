@@ -150,6 +150,9 @@ options() {
 		[ "$(grep -E ' (ENTER|RETURN) ' trace | grep -Evc ' getp?pid| getppid')" = 0 ]
 	ends 'an unknown call' 125 systrace-dump -e getppid,nonsense true
 	says 'is named' nonsense
+	ends 'a class of calls' 0 systrace-dump -o trace -e '%file,!execve' -- sh -c 'exec cat /dev/null'
+	check 'has its calls' grep -q ' ENTER open' trace
+	check 'and no others' [ "$(grep -cE ' (ENTER|RETURN) (execve|read|mmap)[( ]' trace)" = 0 ]
 	ends 'an unknown policy' 125 systrace-dump -F nonsense true
 	says 'is named, too' nonsense
 	for policy in drop overwrite block block:500; do
