@@ -35,7 +35,7 @@ CC := $(CROSS_COMPILE)gcc
 AR := $(CROSS_COMPILE)ar
 endif
 
-VERSION := 0.1.0
+VERSION := $(shell sed -n 's/^\#define SYSTRACE_VERSION "\(.*\)".*/\1/p' include/systrace.h)
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib

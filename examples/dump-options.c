@@ -11,6 +11,8 @@
 
 #define WATERMARK	(64 << 10)	/* bytes: enough for a big write */
 #define LATENCY_US	20000		/* what a person does not notice */
+enum { INFO = 256 };	/* an option that has no letter */
+
 #define CGROUPS		"/sys/fs/cgroup"
 #define BLOCK_MS	10000		/* longest wait of a traced task with -F block */
 
@@ -33,6 +35,7 @@ static const char usage[] =
 "  -e NAME,...  only these system calls, or those of a class: %file, %network, %process,\n"
 "               %memory, %signal, %ipc, %descriptor; with ! before it, all but those, or\n"
 "               but those of what is named before; may be repeated\n"
+"  --info       show what the driver can do, and what tracing costs others now\n"
 "  -h, --help   show this\n"
 "\n"
 "It ends, with CMD's exit status, when none of these tasks and cgroups is left. Without\n"
@@ -178,8 +181,12 @@ static void parse_option(struct systrace_dump_options *o, int option)
 	case 'e':
 		add_calls(o, optarg);
 		break;
+	case INFO:
 	case 'h':
-		fputs(usage, stdout);
+		if (option == INFO)
+			systrace_dump_info();
+		else
+			fputs(usage, stdout);
 		exit(fflush(stdout) ? DUMP_FAILED : 0);
 	default:
 		bad_usage();
@@ -197,11 +204,13 @@ static void set_wakeups(struct systrace_options *session)
 
 void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
 {
-	static const struct option help[] = { { "help", no_argument, NULL, 'h' }, { 0 } };
+	static const struct option words[] = {
+		{ "help", no_argument, NULL, 'h' }, { "info", no_argument, NULL, INFO }, { 0 }
+	};
 	int option;
 
 	*o = (struct systrace_dump_options){ .session.size = sizeof(o->session) };
-	while ((option = getopt_long(argc, argv, "+o:b:F:p:g:e:h", help, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+o:b:F:p:g:e:h", words, NULL)) != -1)
 		parse_option(o, option);
 	if (argv[optind])
 		o->cmd = argv + optind;

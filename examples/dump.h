@@ -34,9 +34,12 @@ struct systrace_dump_options {
 	char **cmd;			/* NULL: none */
 };
 
-/* Exits on -h and on what it cannot understand. */
+/* Exits on -h, on --info and on what it cannot understand. */
 void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv);
 void systrace_dump_free(struct systrace_dump_options *o);
+
+/* Prints what INFO says; exits if there is none. */
+void systrace_dump_info(void);
 
 /* ---------------------------------------------------------------- output --- */
 

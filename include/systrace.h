@@ -41,7 +41,21 @@ extern "C" {
 
 #pragma GCC visibility push(default)
 
+#define SYSTRACE_VERSION "0.1.0"	/* of this header */
+
 struct systrace;
+
+/* That of the library in use. Any thread. */
+const char *systrace_version(void);
+
+/*
+ * What the driver and this machine can do, and what tracing costs others now: as INFO in uapi.h.
+ * It needs no session; info->size is set by this function. Any thread.
+ *	-ENOENT, -EACCES  as in systrace_open
+ *	-EMFILE, -ENFILE, -ENOMEM  no descriptor or no memory
+ *	-EPROTO		the device is not systrace's
+ */
+int systrace_info(struct systrace_info *info);
 
 /* Zero it, set `size`, and set what shall not be the default. */
 struct systrace_options {
@@ -163,6 +177,12 @@ const struct systrace_event *systrace_next(struct systrace *st);
 void systrace_release(struct systrace *st);
 
 /*
+ * The next events, as by systrace_next, up to n of them: returns how many, 0 if there is none
+ * yet. In a session that overwrites one at most, since it is valid no longer than to the next.
+ */
+unsigned systrace_next_batch(struct systrace *st, const struct systrace_event **events, unsigned n);
+
+/*
  * Wait until there is something for systrace_next; timeout_ms as in poll(2).
  *	1	there is
  *	0	the time is up
@@ -187,6 +207,12 @@ int systrace_fd(const struct systrace *st);
 
 /* Nanoseconds of CLOCK_MONOTONIC at which the event was made. */
 uint64_t systrace_time(const struct systrace *st, const struct systrace_event *event);
+
+/*
+ * The same of CLOCK_REALTIME, as that clock is set now: whether it was set since the event,
+ * nobody knows.
+ */
+uint64_t systrace_time_real(const struct systrace *st, const struct systrace_event *event);
 
 /* Tasks attached now, without a system call. */
 unsigned systrace_attached(const struct systrace *st);

@@ -31,6 +31,17 @@ const struct systrace_event *systrace_next(struct systrace *st)
 	return e ? e : look(st);
 }
 
+unsigned systrace_next_batch(struct systrace *st, const struct systrace_event **events, unsigned n)
+{
+	unsigned got = 0;
+
+	if (n > 1 && overwrites(st))
+		n = 1;
+	while (got < n && (events[got] = systrace_next(st)))
+		got++;
+	return got;
+}
+
 static const struct systrace_event *front(struct systrace *st)
 {
 	return overwrites(st) ? systrace_latest_front(&st->latest) :

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* From the session's clock to CLOCK_MONOTONIC. Any thread. */
+/* From the session's clock to CLOCK_MONOTONIC and CLOCK_REALTIME. Any thread. */
+#include <time.h>
+
 #include "handle.h"
 
 struct clock {
@@ -48,4 +50,22 @@ uint64_t systrace_time(const struct systrace *st, const struct systrace_event *e
 		return event->time;
 	read_clock(st->header, &c);
 	return c.ns + scale((__s64)(event->time - c.cycles), c.mult, c.shift);
+}
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* The one clock is looked at before and after the other: it was that in the middle. */
+uint64_t systrace_time_real(const struct systrace *st, const struct systrace_event *event)
+{
+	uint64_t before = now(CLOCK_MONOTONIC);
+	uint64_t real = now(CLOCK_REALTIME);
+	uint64_t after = now(CLOCK_MONOTONIC);
+
+	return real - (before + (after - before) / 2) + systrace_time(st, event);
 }

@@ -153,6 +153,9 @@ options() {
 	ends 'a class of calls' 0 systrace-dump -o trace -e '%file,!execve' -- sh -c 'exec cat /dev/null'
 	check 'has its calls' grep -q ' ENTER open' trace
 	check 'and no others' [ "$(grep -cE ' (ENTER|RETURN) (execve|read|mmap)[( ]' trace)" = 0 ]
+	ends 'what the driver can do' 0 systrace-dump --info
+	check 'is said' grep -q '^when a ring is full: drop overwrite' out
+	check 'and what it costs others' grep -q 'costs: nothing: no task is traced' out
 	ends 'an unknown policy' 125 systrace-dump -F nonsense true
 	says 'is named, too' nonsense
 	for policy in drop overwrite block block:500; do
