@@ -35,6 +35,7 @@ static const char usage[] =
 "  -e NAME,...  only these system calls, or those of a class: %file, %network, %process,\n"
 "               %memory, %signal, %ipc, %descriptor; with ! before it, all but those, or\n"
 "               but those of what is named before; may be repeated\n"
+"  -x           show arguments as the numbers that they are, not in words\n"
 "  --info       show what the driver can do, and what tracing costs others now\n"
 "  -h, --help   show this\n"
 "\n"
@@ -181,6 +182,9 @@ static void parse_option(struct systrace_dump_options *o, int option)
 	case 'e':
 		add_calls(o, optarg);
 		break;
+	case 'x':
+		o->raw = true;
+		break;
 	case INFO:
 	case 'h':
 		if (option == INFO)
@@ -210,7 +214,7 @@ void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
 	int option;
 
 	*o = (struct systrace_dump_options){ .session.size = sizeof(o->session) };
-	while ((option = getopt_long(argc, argv, "+o:b:F:p:g:e:h", words, NULL)) != -1)
+	while ((option = getopt_long(argc, argv, "+o:b:F:p:g:e:xh", words, NULL)) != -1)
 		parse_option(o, option);
 	if (argv[optind])
 		o->cmd = argv + optind;

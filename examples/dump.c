@@ -25,6 +25,7 @@ struct dump {
 	uint64_t lost;
 	uint64_t told;		/* by LOST events */
 	uint64_t tasks;
+	bool raw;
 	struct systrace_dump_output out;
 };
 
@@ -141,6 +142,7 @@ static void spawn(struct dump *d, char **cmd)
 static void start(struct dump *d, struct systrace_dump_options *o)
 {
 	open_session(d, o);
+	d->raw = o->raw;
 	systrace_dump_create(&d->out, o->output);
 	systrace_dump_catch(d->st, o->cmd);
 	for (unsigned i = 0; i < o->nr_pids && !systrace_dump_stopped(); i++)
@@ -158,10 +160,14 @@ static void start(struct dump *d, struct systrace_dump_options *o)
 static void print(struct dump *d, const struct systrace_event *e)
 {
 	struct systrace_dump_output *out = &d->out;
-	size_t length = systrace_format(out->buffer + out->length, e, systrace_time(d->st, e));
+	char *line = out->buffer + out->length;
+	int length = systrace_format(d->st, e, d->raw ? SYSTRACE_FORMAT_RAW : 0, line, SYSTRACE_FORMAT_BYTES);
 
-	out->length += length;
-	d->events += length && e->type != SYSTRACE_LOST;
+	if (length > 0) {
+		line[length] = '\n';
+		out->length += (size_t)length + 1;
+	}
+	d->events += length > 0 && e->type != SYSTRACE_LOST;
 	if (e->type == SYSTRACE_LOST)
 		d->told += ((const struct systrace_lost *)(const void *)e)->count;
 	d->tasks += e->type == SYSTRACE_TASK || e->type == SYSTRACE_FORK;

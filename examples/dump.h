@@ -6,8 +6,6 @@
 #include <stdbool.h>
 #include <systrace.h>
 
-#include "format.h"
-
 /* Exit statuses that are not CMD's, as env(1), nice(1) and others have them. */
 #define DUMP_FAILED		125
 #define DUMP_NOT_EXECUTABLE	126
@@ -24,6 +22,7 @@ void systrace_dump_die(const char *format, ...)
 struct systrace_dump_options {
 	const char *output;		/* NULL: standard output */
 	struct systrace_options session;
+	bool raw;			/* -x: arguments as numbers */
 	bool full_given;		/* -F: session.full is no default */
 	struct systrace_rule *rules;	/* NULL: no -e */
 	unsigned nr_rules;

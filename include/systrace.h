@@ -270,6 +270,28 @@ const char *systrace_reason_name(enum systrace_reason reason);
 /* The file name that follows a TASK or EXEC record; "" for any other. */
 const char *systrace_file(const struct systrace_event *event);
 
+/* "SIGKILL"; "SIGRT_2" for the third of the real-time signals; NULL if there is no such signal. */
+const char *systrace_signal_name(int signo);
+
+/* ----------------------------------------------------------------- text --- */
+
+/* Room for any line: two names with every byte escaped, words and numbers. */
+#define SYSTRACE_FORMAT_BYTES	(4 * (SYSTRACE_FILE_BYTES + SYSTRACE_COMM_BYTES) + 3072)
+#define SYSTRACE_FORMAT_RAW	0x1	/* numbers as they are in the registers, no words */
+
+/*
+ * An event as a line of text, without a newline: its number, seconds of CLOCK_MONOTONIC, the task,
+ * and what it is, in words as the C headers have them:
+ *	12 81.000000345 100 ENTER openat(AT_FDCWD, 0x55d0c8, O_RDONLY|O_CLOEXEC, 0)
+ *	13 81.000000401 100 RETURN openat = 3
+ * Nothing is read but the event: of what pointers point to nothing is known. What is not a
+ * visible character in a name is escaped. No allocation. size is at least
+ * SYSTRACE_FORMAT_BYTES. Returns the length, less the NUL at the end.
+ *	-EINVAL	too little room, an unknown flag, or a record of a type that is not known
+ */
+int systrace_format(const struct systrace *st, const struct systrace_event *event, unsigned flags,
+		    char *text, size_t size);
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

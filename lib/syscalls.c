@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "handle.h"
+#include "words.h"
 
 #define ABIS	5
 #define CALLS_MAX 548	/* the compiler says if a table has more */
@@ -25,34 +26,42 @@ static const struct call {
 #undef SYSTRACE_SYSCALL
 };
 
-static const struct systrace_argument arguments[] = {
-#define ARGUMENT(type, name)	{ type, name },
+/* signatures.tbl is read several times: each defines one of its macros, the others are empty. */
+#define ARGUMENT(type, name, say)
 #define SIGNATURE(first, classes)
 #define CALL(abi, nr, signature)
+#define CLASS(name)	SYSTRACE_CLASS_##name
+
+static const struct systrace_argument arguments[] = {
+#undef ARGUMENT
+#define ARGUMENT(type, name, say)	{ type, name },
+#include "signatures.tbl"
+};
+
+/* How each of these is said */
+static const unsigned char said[] = {
+#undef ARGUMENT
+#define ARGUMENT(type, name, say)	SAY_##say,
 #include "signatures.tbl"
 #undef ARGUMENT
-#undef SIGNATURE
+#define ARGUMENT(type, name, say)
 };
 
 static const struct signature {
 	unsigned short first, classes;
 } signatures[] = {
-#define ARGUMENT(type, name)
-#define SIGNATURE(first, classes)	{ first, classes },
-#define CLASS(name)	SYSTRACE_CLASS_##name
-#include "signatures.tbl"
-#undef CALL
 #undef SIGNATURE
+#define SIGNATURE(first, classes)	{ first, classes },
+#include "signatures.tbl"
+#undef SIGNATURE
+#define SIGNATURE(first, classes)
 };
 
 /* + 1; 0 where no kernel says what the call takes */
 static const unsigned short signature_of[ABIS][CALLS_MAX] = {
-#define SIGNATURE(first, classes)
+#undef CALL
 #define CALL(abi, nr, signature)	[SYSTRACE_FLAG_##abi][nr] = (signature) + 1,
 #include "signatures.tbl"
-#undef ARGUMENT
-#undef SIGNATURE
-#undef CALL
 };
 
 /* -1 if abi is not just one that is known */
@@ -123,6 +132,13 @@ const struct systrace_argument *systrace_syscall_argument(unsigned abi, int nr, 
 
 	return signature && (int)i < systrace_syscall_nargs(abi, nr) && i < SYSTRACE_ARGS ?
 	       &arguments[signature->first + i] : NULL;
+}
+
+enum systrace_say systrace_say_of(unsigned abi, int nr, unsigned i)
+{
+	const struct signature *signature = find_signature(abi, nr);
+
+	return signature && (int)i < calls[place_of(abi)][nr].nargs ? said[signature->first + i] : SAY_HEX;
 }
 
 unsigned systrace_syscall_classes(unsigned abi, int nr)

@@ -136,6 +136,32 @@ static void test_clock(clockid_t clock, const char *name,
 	systrace_close(st);
 }
 
+/* --------------------------------------------------------------------- text --- */
+
+static void test_text(void)
+{
+	pid_t pid = caller(10);
+	struct systrace *st = traced(pid, SYSTRACE_FULL_DROP, 1 << 20);
+	char text[SYSTRACE_FORMAT_BYTES], begin[32];
+	const struct systrace_event *e;
+	unsigned calls = 0;
+	bool good = true;
+	int length;
+
+	waitpid(pid, NULL, 0);
+	while ((e = systrace_next(st))) {
+		length = systrace_format(st, e, 0, text, sizeof(text));
+		snprintf(begin, sizeof(begin), "%llu ", (unsigned long long)e->seq);
+		good &= length > 0 && strlen(text) == (size_t)length && !strncmp(text, begin, strlen(begin));
+		calls += strstr(text, " ENTER getppid()") != NULL;
+		good &= systrace_format(st, e, SYSTRACE_FORMAT_RAW, text, sizeof(text)) > 0;
+		good &= systrace_format(st, e, 2, text, sizeof(text)) == -EINVAL;
+		good &= systrace_format(st, e, 0, text, sizeof(text) - 1) == -EINVAL;
+	}
+	tap_ok(good && calls == 10, "each event is a line of text");
+	systrace_close(st);
+}
+
 /* ---------------------------------------------------------------------- info --- */
 
 static void test_info(void)
@@ -167,6 +193,7 @@ int main(void)
 	test_empty();
 	test_clock(CLOCK_MONOTONIC, "CLOCK_MONOTONIC", systrace_time);
 	test_clock(CLOCK_REALTIME, "CLOCK_REALTIME", systrace_time_real);
+	test_text();
 	test_info();
 	return tap_end();
 }
