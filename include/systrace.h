@@ -111,22 +111,60 @@ int systrace_detach(struct systrace *st, pid_t pid, enum systrace_detach_mode mo
 int systrace_detach_pidfd(struct systrace *st, int pidfd, enum systrace_detach_mode mode);
 int systrace_detach_cgroup(struct systrace *st, int fd);
 
+/* How a program begins. Zero it, set `size`, and set what shall not be the default. */
+struct systrace_spawn_options {
+	size_t size;		/* sizeof(struct systrace_spawn_options) */
+	char *const *envp;	/* NULL: the caller's environment */
+	const char *cwd;	/* its working directory, from which `file` is looked for, too; NULL: ours */
+	const int *fds;		/* its descriptors 0 .. nr_fds - 1 are these of ours, -1: closed. The */
+	uint32_t nr_fds;	/* others are as they are without; at most SYSTRACE_SPAWN_FDS */
+	uint32_t set_ids;	/* 1: it has these, real, effective and saved: */
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups;	/* and these supplementary ones, */
+	uint32_t nr_groups;	/* none if 0 */
+	uint32_t reserved;	/* 0 */
+};
+#define SYSTRACE_SPAWN_FDS	256
+
 /*
  * Start a program and follow it: its successful execve is the first system call
  * in the trace. file is looked for on PATH like execvp does (the caller's PATH,
- * before the child exists); argv ends with NULL; envp NULL means the caller's
- * environment. Descriptors, signal dispositions and mask pass to the program as
+ * before the child exists); argv ends with NULL; opts may be NULL.
+ * Descriptors, signal dispositions and mask pass to the program as
  * by fork and exec. On success *pid is the child, for the caller to wait for.
  * A script without an interpreter line is run by /bin/sh. The calling thread waits
- * until the program runs, with signals blocked; no fork handler is called.
- *	-ENOENT		no such file, on PATH or with that name
- *	-EACCES		it may not be executed
+ * until the program runs, with signals blocked; no fork handler is called. Nothing of the
+ * caller's memory is copied, but with set_ids, where it is as by fork(2).
+ *	-ENOENT		no such file, on PATH or with that name; no such cwd
+ *	-EACCES		it may not be executed, or cwd not be entered
  *	-ENOEXEC, ...	whatever execve says
+ *	-EPERM		not those ids
+ *	-EBADF		not those descriptors
+ *	-EINVAL, -E2BIG	opts has too many descriptors, or is less than the first version's; or
+ *			is longer than this library's and not zero there
  *	-EAGAIN, -ENOMEM  no task or no memory for the child
  * or an error of systrace_attach. After an error there is no child to wait for.
  */
 int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *const argv[],
-		   char *const envp[]);
+		   const struct systrace_spawn_options *opts);
+
+/*
+ * The same, but the child waits before it becomes the program, until systrace_spawn_go: so
+ * that whoever starts it can do something with its number before. *hold is a descriptor for
+ * that; who closes it instead has the child exit with 127. This one forks: the caller's
+ * memory is copied as by fork(2), and fork handlers are not called.
+ *	-EMFILE, -ENFILE  no descriptor
+ */
+int systrace_spawn_held(struct systrace *st, pid_t *pid, int *hold, const char *file,
+			char *const argv[], const struct systrace_spawn_options *opts);
+
+/*
+ * Let it go on, and close hold. Returns when the program runs: 0; or -ENOENT and the like of
+ * execve, -EPERM, -EBADF as above: then the child has ended, and is to be waited for. -ESRCH:
+ * it was killed before.
+ */
+int systrace_spawn_go(int hold);
 
 /* Record only what these rules say; as POLICY in uapi.h. */
 int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsigned nr_rules);

@@ -13,17 +13,20 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "handle.h"
 
 #define STACK_BYTES	((size_t)64 << 10)
+#define OPTIONS_SIZE_1	offsetof(struct systrace_spawn_options, reserved)
 #define DEFAULT_PATH	"/bin:/usr/bin"
 #define SHELL		"/bin/sh"
 
@@ -31,26 +34,46 @@ extern char **environ;
 
 struct child {
 	struct systrace *st;
-	const char *path;
+	struct systrace_spawn_options opts;
+	int cwd;			/* a descriptor, or AT_FDCWD */
+	char path[PATH_MAX];
 	char *const *argv;
-	char *const *shell_argv;	/* for a script that does not name its interpreter */
-	char *const *envp;
+	char **shell_argv;		/* for a script that does not name its interpreter */
 	sigset_t mask;			/* what the program shall begin with */
+	int hold;			/* wait for a word there, and say there how it went; or -1 */
 	int error;			/* out: errno, or 0 if the program runs */
 };
+
+static int take_options(struct systrace_spawn_options *to, const struct systrace_spawn_options *from)
+{
+	const char *bytes = (const char *)from;
+
+	*to = (struct systrace_spawn_options){ .size = sizeof(*to) };
+	if (!from)
+		return 0;
+	if (from->size < OPTIONS_SIZE_1)
+		return -EINVAL;
+	for (size_t i = sizeof(*to); i < from->size; i++)
+		if (bytes[i])
+			return -E2BIG;
+	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
+	if (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS)
+		return -EINVAL;
+	return 0;
+}
 
 /* ---------------------------------------------------------------- lookup --- */
 
 /* errno of an attempt to execute path, as far as that can be told before. */
-static int probe(const char *path)
+static int probe(int cwd, const char *path)
 {
 	struct stat st;
 
-	if (stat(path, &st))
+	if (fstatat(cwd, path, &st, 0))
 		return errno;
 	if (!S_ISREG(st.st_mode))
 		return EACCES;
-	return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) ? errno : 0;
+	return faccessat(cwd, path, X_OK, AT_EACCESS) ? errno : 0;
 }
 
 /* Is this an error of one folder, so that the next may still have the file? */
@@ -78,7 +101,7 @@ static int join(char *path, const char *folder, size_t length, const char *file)
  * Find the file on PATH as execvp would. That tries to execute one after the
  * other; here the child shall call execve once, so look before.
  */
-static int look_up(char *path, const char *file)
+static int look_up(int cwd, char *path, const char *file)
 {
 	const char *folder = getenv("PATH");
 	int error, result = ENOENT;
@@ -96,7 +119,7 @@ static int look_up(char *path, const char *file)
 
 		error = join(path, folder, length, file);
 		if (!error)
-			error = probe(path);
+			error = probe(cwd, path);
 		if (!error)
 			return 0;
 		if (!go_on(error))
@@ -123,25 +146,111 @@ static void drop_handlers(void)
 			sigaction(sig, &by_default, NULL);
 }
 
-static int run_child(void *arg)
+/* Descriptors: all are copied out of the way first, since they may be each other's places. */
+static int place_fds(const struct systrace_spawn_options *o)
 {
-	struct child *c = arg;
+	int copies[SYSTRACE_SPAWN_FDS], n = (int)o->nr_fds;
+
+	for (int i = 0; i < n; i++) {
+		copies[i] = o->fds[i] < 0 ? -1 : fcntl(o->fds[i], F_DUPFD_CLOEXEC, n);
+		if (o->fds[i] >= 0 && copies[i] < 0)
+			return errno;
+	}
+	for (int i = 0; i < n; i++) {
+		if (copies[i] < 0)
+			close(i);
+		else if (dup2(copies[i], i) < 0)
+			return errno;
+	}
+	return 0;
+}
+
+/* By the bare calls: the C library's would look for threads, which the caller may have. */
+#ifdef SYS_setresuid32
+#define SETGROUPS	SYS_setgroups32
+#define SETRESGID	SYS_setresgid32
+#define SETRESUID	SYS_setresuid32
+#else
+#define SETGROUPS	SYS_setgroups
+#define SETRESGID	SYS_setresgid
+#define SETRESUID	SYS_setresuid
+#endif
+static int set_ids(const struct systrace_spawn_options *o)
+{
+	if (syscall(SETGROUPS, (size_t)o->nr_groups, o->groups) ||
+	    syscall(SETRESGID, o->gid, o->gid, o->gid) ||
+	    syscall(SETRESUID, o->uid, o->uid, o->uid))
+		return errno;
+	return 0;
+}
+
+static int prepare(struct child *c)
+{
+	int error = 0;
+
+	/* Out of the way of the program's */
+	if (c->hold >= 0 && c->opts.nr_fds) {
+		c->hold = fcntl(c->hold, F_DUPFD_CLOEXEC, (int)c->opts.nr_fds);
+		if (c->hold < 0)
+			return errno;
+	}
+	if (c->cwd != AT_FDCWD && fchdir(c->cwd))
+		return errno;
+	if (c->opts.nr_fds)
+		error = place_fds(&c->opts);
+	if (!error && c->opts.set_ids)
+		error = set_ids(&c->opts);
+	return error;
+}
+
+/* Only returns if it fails: errno */
+static int execute(struct child *c)
+{
+	char *const *envp = c->opts.envp ? c->opts.envp : environ;
+	int error = prepare(c);
+
+	if (error)
+		return error;
+	drop_handlers();
+	sigprocmask(SIG_SETMASK, &c->mask, NULL);
+	execve(c->path, c->argv, envp);
+	if (errno == ENOEXEC)
+		execve(SHELL, c->shell_argv, envp);
+	return errno;
+}
+
+static int arm(struct child *c)
+{
 	struct systrace_attach_args args = {
 		.size = sizeof(args),
 		.mode = SYSTRACE_ATTACH_EXEC,
 	};
-	int ret = systrace_ioctl(c->st, SYSTRACE_IOC_ATTACH, &args);
 
-	if (ret < 0) {
-		c->error = -ret;
-		_exit(127);
+	return -systrace_ioctl(c->st, SYSTRACE_IOC_ATTACH, &args);
+}
+
+/* With the caller's memory */
+static int run_child(void *arg)
+{
+	struct child *c = arg;
+	int error = arm(c);
+
+	c->error = error > 0 ? error : execute(c);
+	_exit(127);
+}
+
+/* With a copy of it: says how arming went, waits, and says how executing went. */
+__attribute__((noreturn))
+static void run_held(struct child *c)
+{
+	int error = arm(c);
+	char word;
+
+	if (send(c->hold, &error, sizeof(error), MSG_NOSIGNAL) == sizeof(error) && error <= 0 &&
+	    recv(c->hold, &word, 1, 0) == 1) {
+		error = execute(c);
+		send(c->hold, &error, sizeof(error), MSG_NOSIGNAL);
 	}
-	drop_handlers();
-	sigprocmask(SIG_SETMASK, &c->mask, NULL);
-	execve(c->path, c->argv, c->envp);
-	if (errno == ENOEXEC)
-		execve(SHELL, c->shell_argv, c->envp);
-	c->error = errno;
 	_exit(127);
 }
 
@@ -165,6 +274,12 @@ static char **make_shell_argv(const char *path, char *const argv[])
 	return shell;
 }
 
+static void reap(pid_t pid)
+{
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 /* The child's pid, or -errno and no child. */
 static pid_t start(struct child *c)
 {
@@ -181,8 +296,7 @@ static pid_t start(struct child *c)
 	if (pid < 0) {
 		pid = -errno;
 	} else if (c->error) {
-		while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-			;
+		reap(pid);
 		pid = -c->error;
 	}
 	pthread_sigmask(SIG_SETMASK, &c->mask, NULL);
@@ -190,24 +304,116 @@ static pid_t start(struct child *c)
 	return pid;
 }
 
-int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *const argv[],
-		   char *const envp[])
+/* The errno that the child says; ESRCH if it ends without a word, 0 if it becomes the program */
+static int hear(int fd, int silence)
 {
-	struct child c = { .st = st, .argv = argv, .envp = envp ? envp : environ };
-	char path[PATH_MAX], **shell_argv;
-	int ret = look_up(path, file);
+	int error;
+	ssize_t n;
+
+	do
+		n = recv(fd, &error, sizeof(error), 0);
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(error) ? error : silence;
+}
+
+/* The same; *hold is where the child waits. */
+static pid_t start_held(struct child *c, int *hold)
+{
+	sigset_t all;
+	int ends[2], error;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
+		return -errno;
+	c->hold = ends[1];
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &c->mask);
+	pid = _Fork();
+	if (pid == 0) {
+		close(ends[0]);
+		run_held(c);
+	}
+	error = pid < 0 ? errno : 0;
+	pthread_sigmask(SIG_SETMASK, &c->mask, NULL);
+	close(ends[1]);
+	if (!error) {
+		error = hear(ends[0], ESRCH);
+		if (error > 0)
+			reap(pid);
+	}
+	if (error > 0) {
+		close(ends[0]);
+		return -error;
+	}
+	*hold = ends[0];
+	return pid;
+}
+
+int systrace_spawn_go(int hold)
+{
+	int error = ESRCH;
+
+	/* Its end closes when it executes the program, or when it is killed before. */
+	if (send(hold, "", 1, MSG_NOSIGNAL) == 1)
+		error = hear(hold, 0);
+	close(hold);
+	return -error;
+}
+
+/*
+ * Who changes its ids has its memory made undumpable, which must not be the caller's: so it
+ * has a copy.
+ */
+static pid_t start_with_ids(struct child *c)
+{
+	int hold, ret;
+	pid_t pid = start_held(c, &hold);
+
+	if (pid < 0)
+		return pid;
+	ret = systrace_spawn_go(hold);
+	if (ret)
+		reap(pid);
+	return ret ? ret : pid;
+}
+
+static int spawn(struct systrace *st, pid_t *pid, int *hold, const char *file, char *const argv[],
+		 const struct systrace_spawn_options *opts)
+{
+	struct child c = { .st = st, .argv = argv, .cwd = AT_FDCWD, .hold = -1 };
+	int ret = take_options(&c.opts, opts);
 
 	if (ret)
 		return ret;
-	shell_argv = make_shell_argv(path, argv);
-	if (!shell_argv)
-		return -ENOMEM;
-	c.path = path;
-	c.shell_argv = shell_argv;
-	ret = start(&c);
-	free(shell_argv);
+	if (c.opts.cwd) {
+		c.cwd = open(c.opts.cwd, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (c.cwd < 0)
+			return -errno;
+	}
+	ret = look_up(c.cwd, c.path, file);
+	if (!ret) {
+		c.shell_argv = make_shell_argv(c.path, argv);
+		ret = c.shell_argv ? 0 : -ENOMEM;
+	}
+	if (!ret)
+		ret = hold ? start_held(&c, hold) : c.opts.set_ids ? start_with_ids(&c) : start(&c);
+	free(c.shell_argv);
+	if (c.cwd >= 0)
+		close(c.cwd);
 	if (ret < 0)
 		return ret;
 	*pid = ret;
 	return 0;
+}
+
+int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *const argv[],
+		   const struct systrace_spawn_options *opts)
+{
+	return spawn(st, pid, NULL, file, argv, opts);
+}
+
+int systrace_spawn_held(struct systrace *st, pid_t *pid, int *hold, const char *file,
+			char *const argv[], const struct systrace_spawn_options *opts)
+{
+	return spawn(st, pid, hold, file, argv, opts);
 }

@@ -136,6 +136,208 @@ static void test_clock(clockid_t clock, const char *name,
 	systrace_close(st);
 }
 
+/* ------------------------------------------------------------------- spawning --- */
+
+#define USER	1000
+
+/* What a program is told of itself, on its standard output */
+static int show(void)
+{
+	char cwd[256], fds[9] = "";
+	gid_t groups[8];
+	int n = getgroups(8, groups);
+
+	for (int fd = 0; fd < 8; fd++)
+		fds[fd] = fcntl(fd, F_GETFD) < 0 ? '-' : '+';
+	printf("%s %d %d %d %s", getcwd(cwd, sizeof(cwd)), getuid(), geteuid(), getgid(), fds);
+	for (int i = 0; i < n; i++)
+		printf(" %d", groups[i]);
+	return 0;
+}
+
+/* What one that is spawned shows, "" if it cannot be; *ret is spawn's result. */
+static const char *shown(const char *file, const struct systrace_spawn_options *opts, bool held, int *ret)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = 1 << 20 });
+	char *argv[] = { "library", "show", NULL };
+	int fds[3], pipes[2], hold = -1, status;
+	struct systrace_spawn_options o = *opts;
+	static char text[512];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC))
+		tap_bail("pipe");
+	if (!o.fds) {
+		memcpy(fds, (int[]){ -1, pipes[1], pipes[1] }, sizeof(fds));
+		o.fds = fds;
+		o.nr_fds = 3;
+	}
+	*ret = held ? systrace_spawn_held(st, &pid, &hold, file, argv, &o) :
+		      systrace_spawn(st, &pid, file, argv, &o);
+	if (held && !*ret) {
+		*ret = systrace_spawn_go(hold);
+		if (*ret)
+			waitpid(pid, NULL, 0);
+	}
+	close(pipes[1]);
+	n = read(pipes[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	if (*text)
+		waitpid(pid, &status, 0);
+	close(pipes[0]);
+	systrace_close(st);
+	return text;
+}
+
+/* Its folder and ids are as expected, then come its descriptors, and then `more`. */
+static void shows(const char *file, struct systrace_spawn_options opts, const char *begin,
+		  const char *more, const char *what)
+{
+	char fds[9] = "-++", expected[512];
+
+	for (int fd = 3; fd < 8; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		fds[fd] = flags >= 0 && !(flags & FD_CLOEXEC) ? '+' : '-';
+	}
+	snprintf(expected, sizeof(expected), "%s %s%s", begin, fds, more);
+	for (int held = 0; held < 2; held++) {
+		const char *text;
+		int ret;
+
+		opts.size = sizeof(opts);
+		text = shown(file, &opts, held, &ret);
+		if (!tap_ok(ret == 0 && !strcmp(text, expected), "%s%s", what, held ? ", held first" : ""))
+			tap_note("%d: '%s', not '%s'", ret, text, expected);
+	}
+}
+
+static void fails(struct systrace_spawn_options opts, int error, const char *what)
+{
+	for (int held = 0; held < 2; held++) {
+		int ret;
+
+		if (!opts.size)
+			opts.size = sizeof(opts);
+		shown("/proc/self/exe", &opts, held, &ret);
+		tap_ok(ret == -error && waitpid(-1, NULL, WNOHANG) <= 0, "%s%s: %s", what,
+		       held ? ", held first" : "", tap_error(error));
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+	}
+}
+
+static void test_spawn_options(void)
+{
+	static struct {
+		struct systrace_spawn_options opts;
+		char more[8];
+	} longer = { .opts = { .size = sizeof(longer) }, .more = "x" };
+	static const gid_t groups[] = { 5, 7 };
+	static const int bad[] = { 0, 999 };
+	char here[256], expected[300];
+
+	if (!getcwd(here, sizeof(here)) || mkdir("folder", 0755))
+		tap_bail("folder");
+	snprintf(expected, sizeof(expected), "%s 0 0 0", here);
+	shows("/proc/self/exe", (struct systrace_spawn_options){ 0 }, expected, "", "descriptors are placed");
+	shows("/proc/self/exe", (struct systrace_spawn_options){ .cwd = "/tmp" }, "/tmp 0 0 0", "",
+	      "the working directory");
+	snprintf(expected, sizeof(expected), "%s/folder 0 0 0", here);
+	shows("../library", (struct systrace_spawn_options){ .cwd = "folder" }, expected, "",
+	      "a file is looked for from there");
+	snprintf(expected, sizeof(expected), "%s %d %d %d", here, USER, USER, USER);
+	shows("/proc/self/exe", (struct systrace_spawn_options){
+		.set_ids = 1, .uid = USER, .gid = USER, .groups = groups, .nr_groups = 2 }, expected,
+	      " 5 7", "ids");
+	tap_ok(prctl(PR_GET_DUMPABLE) == 1, "ours are as they were");
+
+	fails((struct systrace_spawn_options){ .cwd = "nowhere" }, ENOENT, "no such folder");
+	fails((struct systrace_spawn_options){ .cwd = "library" }, ENOTDIR, "no folder");
+	fails((struct systrace_spawn_options){ .fds = bad, .nr_fds = 2 }, EBADF, "no such descriptor");
+	fails((struct systrace_spawn_options){ .fds = bad, .nr_fds = 257 }, EINVAL, "too many descriptors");
+	fails((struct systrace_spawn_options){ .size = 8 }, EINVAL, "options too short");
+	fails((struct systrace_spawn_options){ .set_ids = 2 }, EINVAL, "no such ids");
+	fails((struct systrace_spawn_options){ .reserved = 1 }, EINVAL, "what is reserved");
+	{
+		struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = 4096 });
+		char *argv[] = { "library", "show", NULL };
+		pid_t pid;
+
+		tap_ok(systrace_spawn(st, &pid, "/proc/self/exe", argv, &longer.opts) == -E2BIG,
+		       "options too long: E2BIG");
+		systrace_close(st);
+	}
+}
+
+/* ENTERs so far, and whether the first is execve */
+static unsigned enters(struct systrace *st, bool *execve_first)
+{
+	const struct systrace_event *e;
+	unsigned n = 0;
+
+	while ((e = systrace_next(st)))
+		if (e->type == SYSTRACE_ENTER && n++ == 0)
+			*execve_first = ((const struct systrace_enter *)e)->nr == SYS_execve;
+	systrace_release(st);
+	return n;
+}
+
+static void test_held(void)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = 1 << 20 });
+	char *argv[] = { "true", NULL };
+	bool execve_first = false;
+	int hold, status;
+	pid_t pid;
+
+	if (systrace_spawn_held(st, &pid, &hold, "true", argv, NULL))
+		tap_bail("spawn");
+	usleep(100000);
+	tap_ok(kill(pid, 0) == 0 && systrace_attached(st) == 1 && enters(st, &execve_first) == 0,
+	       "held: it is there, and has called nothing");
+	tap_ok(systrace_spawn_go(hold) == 0 && waitpid(pid, &status, 0) == pid && status == 0,
+	       "it goes on to its end");
+	tap_ok(enters(st, &execve_first) > 1 && execve_first, "its execve is the first call");
+
+	if (systrace_spawn_held(st, &pid, &hold, "true", argv, NULL))
+		tap_bail("spawn");
+	close(hold);
+	tap_ok(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 127,
+	       "who is not let go ends");
+	if (systrace_spawn_held(st, &pid, &hold, "true", argv, NULL))
+		tap_bail("spawn");
+	tap_reap(pid);
+	tap_ok(systrace_spawn_go(hold) == -ESRCH, "who was killed cannot go: ESRCH");
+
+	tap_put("script", "#!/nowhere/at/all\n");
+	chmod("script", 0755);
+	if (systrace_spawn_held(st, &pid, &hold, "./script", argv, NULL))
+		tap_bail("spawn");
+	tap_ok(systrace_spawn_go(hold) == -ENOENT && waitpid(pid, &status, 0) == pid &&
+	       WEXITSTATUS(status) == 127, "who cannot become the program says why: ENOENT");
+	tap_ok(systrace_attached(st) == 0, "and is attached no more");
+	systrace_close(st);
+}
+
+/* A user may not have other ids. */
+static void test_ids_refused(void)
+{
+	pid_t pid = tap_fork();
+	int ret, status;
+
+	if (pid == 0) {
+		chmod(SYSTRACE_DEVICE, 0666);
+		if (setgid(USER) || setuid(USER) || prctl(PR_SET_DUMPABLE, 1))
+			_exit(1);
+		shown("/proc/self/exe", &(struct systrace_spawn_options){
+			.size = sizeof(struct systrace_spawn_options), .set_ids = 1 }, false, &ret);
+		_exit(ret == -EPERM ? 0 : 1);
+	}
+	tap_ok(waitpid(pid, &status, 0) == pid && status == 0, "a user has no other ids: EPERM");
+}
+
 /* --------------------------------------------------------------------- text --- */
 
 static void test_text(void)
@@ -183,8 +385,10 @@ static void test_info(void)
 	tap_ok(module_load() == 0 && systrace_info(&info) == 0, "with the driver again");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 1 && !strcmp(argv[1], "show"))
+		return show();
 	tap_patience(300);
 	test_batches(SYSTRACE_FULL_BLOCK, 1);
 	test_batches(SYSTRACE_FULL_BLOCK, 7);
@@ -193,6 +397,9 @@ int main(void)
 	test_empty();
 	test_clock(CLOCK_MONOTONIC, "CLOCK_MONOTONIC", systrace_time);
 	test_clock(CLOCK_REALTIME, "CLOCK_REALTIME", systrace_time_real);
+	test_spawn_options();
+	test_held();
+	test_ids_refused();
 	test_text();
 	test_info();
 	return tap_end();
