@@ -366,7 +366,7 @@ int systrace_spawn_go(int hold)
  */
 static pid_t start_with_ids(struct child *c)
 {
-	int hold, ret;
+	int hold = -1, ret;
 	pid_t pid = start_held(c, &hold);
 
 	if (pid < 0)
