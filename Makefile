@@ -8,7 +8,7 @@
 #		locks (KASAN, lockdep, kmemleak), and for data races (KCSAN)
 #
 # make		the library and the examples
-# make install	the library, its headers and systrace-dump, below PREFIX (/usr/local), all of it below
+# make install	the library, its headers, systrace-dump and the manual, below PREFIX (/usr/local), all of it below
 #		DESTDIR if that is set; make uninstall takes them away
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
@@ -40,6 +40,7 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
 
 B := build$(addprefix /,$(ARCH))
 KVER ?= $(shell uname -r)
@@ -52,13 +53,14 @@ LIB_CFLAGS := -fPIC -fvisibility=hidden
 lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 stress_tests := $(foreach t,ring merge latest,$(foreach s, -tsan -asan,$B/stress/$t$s) $B/stress/$t)
+manual := $(patsubst man/%,$B/man/%,$(wildcard man/*.[37]))
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
 all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
 examples: $B/systrace-dump $B/agent
 driver: $B/driver/$(KVER)/systrace.ko
-tests: $(guest_tests) $(if $(ARCH),,$(unit_tests) $(stress_tests))
+tests: $(guest_tests) $(manual) $(if $(ARCH),,$(unit_tests) $(stress_tests))
 
 # --- the library ---
 
@@ -99,6 +101,12 @@ installed := $(addprefix $(LIBDIR)/,libsystrace.a libsystrace.so.0 libsystrace.s
 	     $(patsubst include/%,$(INCLUDEDIR)/%,$(wildcard include/*.h include/systrace/*)) \
 	     $(BINDIR)/systrace-dump
 
+# PAGE NAME: each page by the name of all that it is about
+man_names = for page in man/*; do \
+	sed -n "s|^\.Nm \([^ ]*\).*|$$page \1|p" $$page; \
+	echo "$$page $$(basename $$page | sed 's/\..*//')"; \
+done | sort -u
+
 # Where it goes may be another place than last time
 install: all
 	$(MAKE) -s -B $B/libsystrace.pc
@@ -110,9 +118,18 @@ install: all
 	install -m 644 include/*.h $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 include/systrace/* $(DESTDIR)$(INCLUDEDIR)/systrace
 	install -m 755 $B/systrace-dump $(DESTDIR)$(BINDIR)
+	$(man_names) | while read -r page name; do \
+		dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
+		install -D -m 644 $$page $$dir/$$(basename $$page); \
+		[ $$name.$${page##*.} = $$(basename $$page) ] || \
+			ln -sf $$(basename $$page) $$dir/$$name.$${page##*.}; \
+	done
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR),$(installed))
+	$(man_names) | while read -r page name; do \
+		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name.$${page##*.}; \
+	done
 	-rmdir $(DESTDIR)$(INCLUDEDIR)/systrace
 
 # --- the driver: built in a folder for each kernel, of links to the sources ---
@@ -154,6 +171,11 @@ $(stress_tests): Makefile | $B/stress
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
 
+# The manual's examples
+$B/man/%: man/% $B/libsystrace.a Makefile | $B/man
+	awk '/^\.Bd -literal$$/ { c = 1; next } /^\.Ed$$/ { c = 0 } c { gsub(/\\e/, "\\"); print }' $< | \
+		$(CC) $(CFLAGS) -Wconversion -Wpedantic -Werror -static -x c - -x none $B/libsystrace.a -pthread -o $@
+
 # --- the benchmarks ---
 
 $B/bench/%: bench/%.c $B/libsystrace.a Makefile | $B/bench
@@ -176,7 +198,7 @@ endef
 modules := $(wildcard tests/vm/gcov.c tests/vm/flags.c bench/null.c)
 $(foreach m,$(modules),$(eval $(call one_file,$(basename $(notdir $m)),$m)))
 
-$(addprefix $B/,lib examples driver coverage unit guest stress bench $(basename $(notdir $(modules)))):
+$(addprefix $B/,lib examples driver coverage unit guest stress man bench $(basename $(notdir $(modules)))):
 	mkdir -p $@
 
 # What runs make again gets its job slots by the "+", which would run it under -n too
