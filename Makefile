@@ -53,12 +53,14 @@ LIB_CFLAGS := -fPIC -fvisibility=hidden
 lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 stress_tests := $(foreach t,ring merge latest,$(foreach s, -tsan -asan,$B/stress/$t$s) $B/stress/$t)
+# Of one file each
+small_examples := agent counts epoll-loop flight-recorder
 manual := $(patsubst man/%,$B/man/%,$(wildcard man/*.[37]))
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
 all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
-examples: $B/systrace-dump $B/agent
+examples: $B/systrace-dump $(addprefix $B/,$(small_examples))
 driver: $B/driver/$(KVER)/systrace.ko
 tests: $(guest_tests) $(manual) $(if $(ARCH),,$(unit_tests) $(stress_tests))
 
@@ -89,6 +91,9 @@ $B/systrace-dump: $(dump_objects) $B/libsystrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
 $B/agent: $B/examples/agent.o
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+$(addprefix $B/,$(filter-out agent,$(small_examples))): $B/%: $B/examples/%.o $B/libsystrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
 # --- to be installed ---

@@ -1,0 +1,55 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# examples.sh FOLDER: where there is a driver, do the examples do what they are for? Those of the manual are
+# in FOLDER. TAP.
+
+n=0
+
+# check NAME COMMAND...
+check() {
+	n=$((n + 1))
+	name=$1
+	shift
+	if "$@"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name"
+		sed 's/^/# /' out err | head -20
+	fi
+}
+
+# ends STATUS COMMAND...: its output is in out, its errors in err
+ends() {
+	want=$1
+	shift
+	"$@" >out 2>err
+	[ $? = "$want" ]
+}
+
+quietly() {
+	ends 0 "$@" && ! [ -s err ]
+}
+
+for program in "$1"/*.[37]; do
+	check "the manual's $(basename "$program")" quietly "$program"
+done
+
+check 'counts' quietly ./counts sh -c 'for i in 1 2 3 4 5 6 7 8; do cat /dev/null; done; sleep 1.2'
+check 'counts has a table each second' [ "$(grep -c 'system call$' out)" -ge 2 ]
+check 'and names calls' grep -Eq '^ +[1-9][0-9]* +[0-9]+  execve$' out
+
+check 'epoll-loop' quietly ./epoll-loop sh -c 'sleep 0.6; ls'
+check 'epoll-loop has its timer beside it' [ "$(grep -c ' s: .* events$' out)" -ge 4 ]
+check 'and comes to the end' grep -Eq '^sh has ended: [1-9][0-9]+ events$' out
+
+# shellcheck disable=SC2016 # that shell's own number
+check 'flight-recorder, of a crash' ends 139 ./flight-recorder 10 crash sh -c 'ls >/dev/null; kill -SEGV $$'
+check 'has the end' [ "$(tail -n 1 crash | cut -d ' ' -f 4-)" = 'EXIT signal=SIGSEGV' ]
+check 'and what was before' grep -q ' ENTER execve(' crash
+check 'flight-recorder, of no crash' ends 3 ./flight-recorder 10 none sh -c 'exit 3'
+check 'writes nothing' [ ! -e none ]
+for program in counts epoll-loop flight-recorder; do
+	check "$program says how it is used" ends 2 "./$program"
+done
+echo "1..$n"
