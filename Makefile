@@ -254,7 +254,7 @@ bench-apps:
 	$(run)bench/apps
 
 bench-counter:
-	$(run)bench/count-up
+	$(run)bench/counter
 
 bench-reader:
 	$(run)bench/read

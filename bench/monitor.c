@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * count drop|block CMD [ARG]...: traces CMD and its descendants, looks at each event as a monitor
+ * monitor drop|block CMD [ARG]...: traces CMD and its descendants, looks at each event as a monitor
  * would, and says on standard error how many there were and how many were lost.
  */
 #include <errno.h>
@@ -15,7 +15,7 @@ static const struct systrace_options options = {
 
 static int fail(const char *what, int error)
 {
-	fprintf(stderr, "count: %s: %s\n", what, strerror(error));
+	fprintf(stderr, "monitor: %s: %s\n", what, strerror(error));
 	return 125;
 }
 
@@ -31,7 +31,7 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc < 3 || (strcmp(argv[1], "drop") && strcmp(argv[1], "block"))) {
-		fprintf(stderr, "usage: count drop|block CMD [ARG]...\n");
+		fprintf(stderr, "usage: monitor drop|block CMD [ARG]...\n");
 		return 2;
 	}
 	opts.full = argv[1][0] == 'b' ? SYSTRACE_FULL_BLOCK : SYSTRACE_FULL_DROP;
@@ -54,7 +54,7 @@ int main(int argc, char **argv)
 		return fail("cannot read on", ret < 0 ? -ret : errno);
 	for (int cause = 0; cause < SYSTRACE_LOST_CAUSES; cause++)
 		lost += stats.lost[cause];
-	fprintf(stderr, "count: %lu events, %llu lost\n", events, (unsigned long long)lost);
+	fprintf(stderr, "monitor: %lu events, %llu lost\n", events, (unsigned long long)lost);
 	systrace_close(st);
 	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : 125;
 }
