@@ -49,27 +49,27 @@ static void look_at(const struct systrace_event *e)
 
 static int by_calls(const void *a, const void *b)
 {
-	const struct count *const *x = a, *const *y = b;
+	const struct count *x = a, *y = b;
 
-	return ((*x)->calls < (*y)->calls) - ((*x)->calls > (*y)->calls);
+	return (x->calls < y->calls) - (x->calls > y->calls);
 }
 
 /* The most frequent ones, and begin anew */
 static void show(void)
 {
-	static struct count *sorted[ABIS * NUMBERS];
+	static struct count sorted[ABIS * NUMBERS];
 	struct count *all = &counts[0][0];
 	unsigned n = 0;
 
 	for (struct count *c = all; c < all + ABIS * NUMBERS; c++)
 		if (c->calls)
-			sorted[n++] = c;
-	qsort(sorted, n, sizeof(*sorted), by_calls);
+			sorted[n++] = *c;
+	qsort(sorted, n, sizeof(struct count), by_calls);
 	printf("%10s %10s  %s\n", "calls", "errors", "system call");
 	for (unsigned i = 0; i < n && i < LINES; i++) {
-		const char *name = systrace_syscall_name(sorted[i]->abi, sorted[i]->nr);
+		const char *name = systrace_syscall_name(sorted[i].abi, sorted[i].nr);
 
-		printf("%10lu %10lu  %s\n", sorted[i]->calls, sorted[i]->errors, name ? name : "unknown");
+		printf("%10lu %10lu  %s\n", sorted[i].calls, sorted[i].errors, name ? name : "unknown");
 	}
 	printf("\n");
 	fflush(stdout);

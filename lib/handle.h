@@ -23,6 +23,12 @@ struct systrace {
 	struct systrace_latest latest;	/* this one instead if the session overwrites */
 };
 
+/*
+ * Copy options of `size` bytes, of which the first version had `least`, from a caller who may
+ * have been compiled with a shorter or a longer structure; zeros for NULL. 0, -EINVAL or -E2BIG.
+ */
+int systrace_take_options(void *to, size_t size, size_t least, const void *from);
+
 /* ioctl, but -errno, and never -EINTR. Any thread; async-signal-safe. */
 int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg);
 

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,23 +14,13 @@
 
 /* --------------------------------------------------------------- options --- */
 
-/* The caller may have been compiled with a shorter or a longer structure. */
 static int take_options(struct systrace_options *to, const struct systrace_options *from)
 {
-	const unsigned char *bytes = (const unsigned char *)from;
+	int ret = systrace_take_options(to, sizeof(*to), OPTIONS_SIZE_1, from);
 
-	memset(to, 0, sizeof(*to));
-	if (!from)
-		return 0;
-	if (from->size < OPTIONS_SIZE_1)
-		return -EINVAL;
-	for (size_t i = sizeof(*to); i < from->size; i++)
-		if (bytes[i])
-			return -E2BIG;
-	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
-	if (to->reserved || (to->older && to->full != SYSTRACE_FULL_OVERWRITE))
-		return -EINVAL;
-	return 0;
+	if (!ret && (to->reserved || (to->older && to->full != SYSTRACE_FULL_OVERWRITE)))
+		ret = -EINVAL;
+	return ret;
 }
 
 /* ----------------------------------------------------------------- setup --- */

@@ -26,7 +26,7 @@
 #include "handle.h"
 
 #define STACK_BYTES	((size_t)64 << 10)
-#define OPTIONS_SIZE_1	offsetof(struct systrace_spawn_options, reserved)
+#define OPTIONS_SIZE_1	(offsetof(struct systrace_spawn_options, reserved) + sizeof(uint32_t))
 #define DEFAULT_PATH	"/bin:/usr/bin"
 #define SHELL		"/bin/sh"
 
@@ -46,20 +46,11 @@ struct child {
 
 static int take_options(struct systrace_spawn_options *to, const struct systrace_spawn_options *from)
 {
-	const char *bytes = (const char *)from;
+	int ret = systrace_take_options(to, sizeof(*to), OPTIONS_SIZE_1, from);
 
-	*to = (struct systrace_spawn_options){ .size = sizeof(*to) };
-	if (!from)
-		return 0;
-	if (from->size < OPTIONS_SIZE_1)
-		return -EINVAL;
-	for (size_t i = sizeof(*to); i < from->size; i++)
-		if (bytes[i])
-			return -E2BIG;
-	memcpy(to, from, from->size < sizeof(*to) ? from->size : sizeof(*to));
-	if (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS)
-		return -EINVAL;
-	return 0;
+	if (!ret && (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS))
+		ret = -EINVAL;
+	return ret;
 }
 
 /* ---------------------------------------------------------------- lookup --- */
