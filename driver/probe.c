@@ -107,7 +107,7 @@ static notrace void exit_further(struct systrace_slot_entry *entry, struct pt_re
 /* There is no room by the limit; or the policy wants one of its events alone: no slot has that. */
 static noinline void enter_anyhow(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	u32 nr = syscall_get_nr(current, regs);
+	unsigned long nr = systrace_slot_nr(syscall_get_nr(current, regs));
 
 	if (entry->calls->nargs[nr] == SYSTRACE_POLICY_OTHER)
 		systrace_slot_empty(entry->a);
@@ -136,10 +136,9 @@ static noinline notrace void enter_notices(struct systrace_slot_entry *entry, st
 
 static noinline notrace void enter_further(struct systrace_slot_entry *entry, struct pt_regs *regs)
 {
-	u64 nr = (u32)syscall_get_nr(current, regs);
+	unsigned long nr = systrace_slot_nr(syscall_get_nr(current, regs));
 	u16 notice = 0;
 
-	OPTIMIZER_HIDE_VAR(nr);	/* one register for it, not one for each width */
 	if (unlikely(!systrace_slot_enter(entry, regs, nr, &notice)))
 		enter_anyhow(entry, regs);
 	else if (notice)

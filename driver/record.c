@@ -9,9 +9,13 @@
 #include "record.h"
 #include "wake.h"
 
-/* Of a ring that overwrites, to be given up at once: at most so many bytes, and such a part */
-#define GIVE_MOST	4096
+/* Of a ring that overwrites, to be given up beside what is needed: so many bytes, or such a part */
+#define GIVE_MORE	4096
 #define GIVE_PART	64
+
+/* A record, LOSTs before it and that do not need more than the smallest ring has. */
+static_assert(SYSTRACE_RECORD_MAX + (SYSTRACE_LOST_CAUSES + 1) * sizeof(struct systrace_lost) +
+	      SYSTRACE_RING_BYTES_MIN / GIVE_PART <= SYSTRACE_RING_BYTES_MIN);
 
 /* [E] An event has begun. The caller publishes it without delay. */
 static void stamp(struct systrace_session *session, struct systrace_event *event, u8 type,
@@ -55,10 +59,10 @@ static void overwritten(struct systrace_session *session, struct systrace_cpu *c
 	cpu->behind |= loser == cpu;
 }
 
-/* Some more than is needed now, so that what comes next finds room. */
+/* ... and some more, so that what comes next finds room, too */
 static void give_way(struct systrace_session *session, struct systrace_cpu *cpu, u64 room)
 {
-	u64 most = min_t(u64, GIVE_MOST, session->ring_bytes / GIVE_PART);
+	u64 more = min_t(u64, GIVE_MORE, session->ring_bytes / GIVE_PART);
 	const struct systrace_event *event;
 	u64 read = READ_ONCE(*cpu->tail), seq;
 
@@ -70,7 +74,7 @@ static void give_way(struct systrace_session *session, struct systrace_cpu *cpu,
 			cpu->read += event->type != SYSTRACE_LOST;
 		seq = event->seq;
 		systrace_writer_give_up(&cpu->writer, event);
-	} while (systrace_writer_free(&cpu->writer) < room + most);
+	} while (systrace_writer_free(&cpu->writer) < room + more);
 	systrace_writer_forget(&cpu->writer, cpu->shared, seq);	/* [H] */
 }
 

@@ -86,13 +86,19 @@ static __always_inline void systrace_slot_publish(struct systrace_session *sessi
 	systrace_writer_publish_to(&cpu->writer, end);
 }
 
-/* The first call whose numbers `calls` has: only they are for a slot. */
+/* A number that a slot has taken, also where the branch that found so is mispredicted */
+static __always_inline unsigned long systrace_slot_nr(unsigned long nr)
+{
+	OPTIMIZER_HIDE_VAR(nr);
+	return nr & (SYSTRACE_POLICY_CALLS - 1);
+}
+
+/* Only calls whose numbers `calls` has are for a slot. */
 static __always_inline bool systrace_slot_takes(unsigned long *nr)
 {
 	if (!systrace_arch_native() || *nr >= SYSTRACE_POLICY_CALLS)
 		return false;
-	OPTIMIZER_HIDE_VAR(*nr);
-	*nr &= SYSTRACE_POLICY_CALLS - 1;	/* also where the branch above is mispredicted */
+	*nr = systrace_slot_nr(*nr);
 	return true;
 }
 

@@ -53,8 +53,8 @@
  * Always: events made = delivered + lost, to the event. LOST records are not
  * counted as made.
  *
- * Overwriting. In a session that overwrites, a full ring's oldest records give way, up
- * to 4 KiB of them at once, and no more than a 64th of the ring beside what is needed;
+ * Overwriting. In a session that overwrites, a full ring's oldest records give way: those
+ * in the way, and more of them, up to 4 KiB or a 64th of the ring, whichever is less;
  * `oldest` says where the first whole one begins and `overwritten` the last seq that
  * is gone. The highest `overwritten` of all rings is where the dense sequence ends,
  * going back: up to it events are missing. Read after PAUSE, in place; or while it
