@@ -87,7 +87,8 @@ static int left(const struct timespec *then)
 	return ms > 0 ? (int)ms : 0;
 }
 
-static void count_all(struct systrace *st)
+/* Until none of them is left: 0, or what went wrong */
+static int count_all(struct systrace *st)
 {
 	const struct systrace_event *e;
 	struct timespec then;
@@ -106,6 +107,7 @@ static void count_all(struct systrace *st)
 		then.tv_sec++;
 	} while (ret >= 0 || ret == -EINTR);
 	show();
+	return ret == -ECHILD ? 0 : ret;
 }
 
 int main(int argc, char **argv)
@@ -123,11 +125,12 @@ int main(int argc, char **argv)
 	ret = systrace_open(&st, &opts);
 	if (!ret)
 		ret = systrace_spawn(st, &pid, argv[1], argv + 1, NULL);
+	if (!ret)
+		ret = count_all(st);
 	if (ret) {
 		fprintf(stderr, "counts: %s\n", strerror(-ret));
 		return 1;
 	}
-	count_all(st);
 	systrace_close(st);
 	waitpid(pid, NULL, 0);
 	return 0;

@@ -11,10 +11,10 @@
 
 #define WATERMARK	(64 << 10)	/* bytes: enough for a big write */
 #define LATENCY_US	20000		/* what a person does not notice */
-enum { INFO = 256 };	/* an option that has no letter */
-
 #define CGROUPS		"/sys/fs/cgroup"
 #define BLOCK_MS	10000		/* longest wait of a traced task with -F block */
+
+enum { INFO = 256 };	/* an option that has no letter */
 
 static const char usage[] =
 "usage: systrace-dump [OPTION]... [--] CMD [ARG]...\n"
@@ -186,11 +186,10 @@ static void parse_option(struct systrace_dump_options *o, int option)
 		o->raw = true;
 		break;
 	case INFO:
+		systrace_dump_info();
+		exit(fflush(stdout) ? DUMP_FAILED : 0);
 	case 'h':
-		if (option == INFO)
-			systrace_dump_info();
-		else
-			fputs(usage, stdout);
+		fputs(usage, stdout);
 		exit(fflush(stdout) ? DUMP_FAILED : 0);
 	default:
 		bad_usage();

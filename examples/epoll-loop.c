@@ -44,16 +44,20 @@ static void on_timer(int fd)
 	printf("%lu.%lu s: %lu events\n", seconds_10 / 10, seconds_10 % 10, events);
 }
 
-/* False when no task is left and all is read. */
-static bool on_events(struct systrace *st, uint32_t what)
+/* False when no task is left and all is read, or nothing can be read any more. */
+static bool on_events(struct systrace *st)
 {
 	const struct systrace_event *batch[64];
 	unsigned n;
+	int ret;
 
 	while ((n = systrace_next_batch(st, batch, 64)))
 		events += n;
 	systrace_release(st);
-	return !(what & EPOLLHUP) || systrace_wait(st, 0) != -ECHILD;
+	ret = systrace_wait(st, 0);
+	if (ret < 0 && ret != -ECHILD && ret != -EINTR)
+		fprintf(stderr, "epoll-loop: %s\n", strerror(-ret));
+	return ret >= 0 || ret == -EINTR;
 }
 
 static void loop_over(struct systrace *st)
@@ -70,7 +74,7 @@ static void loop_over(struct systrace *st)
 		if (e.data.fd == timer)
 			on_timer(timer);
 		else
-			more = on_events(st, e.events);
+			more = on_events(st);
 	}
 	close(timer);
 	close(loop);

@@ -152,8 +152,9 @@ int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *cons
 /*
  * The same, but the child waits before it becomes the program, until systrace_spawn_go: so
  * that whoever starts it can do something with its number before. *hold is a descriptor for
- * that; who closes it instead has the child exit with 127. This one forks: the caller's
- * memory is copied as by fork(2), and fork handlers are not called.
+ * that; to give it up, kill the child and close it. When all who have it have closed it, as where
+ * the caller ends, the child exits with 127. This one forks: the caller's memory is
+ * copied as by fork(2), and fork handlers are not called.
  *	-EMFILE, -ENFILE  no descriptor
  */
 int systrace_spawn_held(struct systrace *st, pid_t *pid, int *hold, const char *file,

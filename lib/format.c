@@ -217,13 +217,15 @@ static char *put_enter(char *p, const struct systrace_enter *enter, bool raw)
 	size_t room = (enter->event.size - offsetof(struct systrace_enter, args)) / sizeof(__u64);
 	unsigned abi = systrace_abi(&enter->event);
 	bool narrow = abi & (SYSTRACE_ABI_I386 | SYSTRACE_ABI_ARM);
+	const unsigned char *said = systrace_said(abi, enter->nr);
+	int known = systrace_syscall_nargs(abi, enter->nr);
 
 	p = put_call(put(p, " ENTER "), &enter->event, enter->nr);
 	*p++ = '(';
 	for (unsigned i = 0; i < enter->nargs && i < room && i < SYSTRACE_ARGS; i++) {
 		p = i ? put(p, ", ") : p;
 		p = raw ? put_hex(p, enter->args[i]) :
-			  put_argument(p, systrace_say_of(abi, enter->nr, i), enter->args[i], narrow);
+			  put_argument(p, said && (int)i < known ? said[i] : SAY_HEX, enter->args[i], narrow);
 	}
 	*p++ = ')';
 	return p;
@@ -233,7 +235,12 @@ static char *put_enter(char *p, const struct systrace_enter *enter, bool raw)
 static bool is_address(const struct systrace_return *ret)
 {
 	static const char *const calls[] = { "mmap", "mmap2", "mremap", "brk", "shmat" };
-	const char *name = systrace_syscall_name(systrace_abi(&ret->event), ret->nr);
+	unsigned abi = systrace_abi(&ret->event);
+	const char *name;
+
+	if (!(systrace_syscall_classes(abi, ret->nr) & (SYSTRACE_CLASS_MEMORY | SYSTRACE_CLASS_IPC)))
+		return false;
+	name = systrace_syscall_name(abi, ret->nr);
 
 	for (size_t i = 0; name && i < sizeof(calls) / sizeof(calls[0]); i++)
 		if (!strcmp(name, calls[i]))

@@ -14,6 +14,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -230,18 +231,68 @@ static int run_child(void *arg)
 	_exit(127);
 }
 
-/* With a copy of it: says how arming went, waits, and says how executing went. */
+/* An int, and a descriptor beside it unless that is -1, over a socket. False if it does not go. */
+static bool tell(int to, int word, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	struct iovec iov = { .iov_base = &word, .iov_len = sizeof(word) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		control.head = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(sizeof(fd)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+		memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
+		message.msg_control = &control;
+		message.msg_controllen = sizeof(control);
+	}
+	return sendmsg(to, &message, MSG_NOSIGNAL) == sizeof(word);
+}
+
+/* The other side of it: `silence` if all who could have told are gone. *fd if it is not NULL */
+static int hear(int from, int silence, int *fd)
+{
+	union {
+		struct cmsghdr head;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { 0 };
+	int word;
+	struct iovec iov = { .iov_base = &word, .iov_len = sizeof(word) };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+				  .msg_controllen = sizeof(control) };
+	ssize_t n;
+
+	do
+		n = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n != sizeof(word))
+		return silence;
+	if (fd && control.head.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&control.head), sizeof(*fd));
+	return word;
+}
+
+/*
+ * With a copy of the caller's memory. The socket whose end tells that the program is executed is
+ * made here, and only its other side goes to the caller: there another thread could just be
+ * forking, and its child would keep what was open.
+ */
 __attribute__((noreturn))
 static void run_held(struct child *c)
 {
-	int error = arm(c);
-	char word;
+	int ends[2] = { -1, -1 }, error = arm(c);
 
-	if (send(c->hold, &error, sizeof(error), MSG_NOSIGNAL) == sizeof(error) && error <= 0 &&
-	    recv(c->hold, &word, 1, 0) == 1) {
-		error = execute(c);
-		send(c->hold, &error, sizeof(error), MSG_NOSIGNAL);
-	}
+	if (error <= 0)
+		error = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) ? errno : 0;
+	if (!tell(c->hold, error, ends[0]) || error)
+		_exit(127);
+	close(c->hold);
+	close(ends[0]);
+	c->hold = ends[1];
+	if (hear(c->hold, -1, NULL) == 0)
+		tell(c->hold, execute(c), -1);
 	_exit(127);
 }
 
@@ -295,23 +346,11 @@ static pid_t start(struct child *c)
 	return pid;
 }
 
-/* The errno that the child says; ESRCH if it ends without a word, 0 if it becomes the program */
-static int hear(int fd, int silence)
-{
-	int error;
-	ssize_t n;
-
-	do
-		n = recv(fd, &error, sizeof(error), 0);
-	while (n < 0 && errno == EINTR);
-	return n == sizeof(error) ? error : silence;
-}
-
 /* The same; *hold is where the child waits. */
 static pid_t start_held(struct child *c, int *hold)
 {
 	sigset_t all;
-	int ends[2], error;
+	int ends[2], error, to = -1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends))
@@ -328,15 +367,18 @@ static pid_t start_held(struct child *c, int *hold)
 	pthread_sigmask(SIG_SETMASK, &c->mask, NULL);
 	close(ends[1]);
 	if (!error) {
-		error = hear(ends[0], ESRCH);
-		if (error > 0)
+		error = hear(ends[0], ESRCH, &to);
+		if (!error && to < 0) {	/* no descriptor was free here */
+			error = EMFILE;
+			kill(pid, SIGKILL);
+		}
+		if (error)
 			reap(pid);
 	}
-	if (error > 0) {
-		close(ends[0]);
+	close(ends[0]);
+	if (error)
 		return -error;
-	}
-	*hold = ends[0];
+	*hold = to;
 	return pid;
 }
 
@@ -344,9 +386,9 @@ int systrace_spawn_go(int hold)
 {
 	int error = ESRCH;
 
-	/* Its end closes when it executes the program, or when it is killed before. */
-	if (send(hold, "", 1, MSG_NOSIGNAL) == 1)
-		error = hear(hold, 0);
+	/* Its end closes when it executes the program. */
+	if (tell(hold, 0, -1))
+		error = hear(hold, 0, NULL);
 	close(hold);
 	return -error;
 }

@@ -134,11 +134,11 @@ const struct systrace_argument *systrace_syscall_argument(unsigned abi, int nr, 
 	       &arguments[signature->first + i] : NULL;
 }
 
-enum systrace_say systrace_say_of(unsigned abi, int nr, unsigned i)
+const unsigned char *systrace_said(unsigned abi, int nr)
 {
 	const struct signature *signature = find_signature(abi, nr);
 
-	return signature && (int)i < calls[place_of(abi)][nr].nargs ? said[signature->first + i] : SAY_HEX;
+	return signature ? said + signature->first : NULL;
 }
 
 unsigned systrace_syscall_classes(unsigned abi, int nr)

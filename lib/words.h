@@ -27,7 +27,7 @@ struct systrace_word {
 /* Those of a kind from SAY_WORDS on, also of SAY_CLONE; ends with one without a name. */
 const struct systrace_word *systrace_words(enum systrace_say say);
 
-/* How argument i of that call is said: SAY_HEX if nothing is known of it. */
-enum systrace_say systrace_say_of(unsigned abi, int nr, unsigned i);
+/* How each argument of that call is said: an enum systrace_say for each; NULL if nothing is known. */
+const unsigned char *systrace_said(unsigned abi, int nr);
 
 #endif

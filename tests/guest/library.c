@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What the library does beside reading one event after the other; and where there is no driver. */
 #define _GNU_SOURCE
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -321,6 +323,48 @@ static void test_held(void)
 	systrace_close(st);
 }
 
+#define FORKS	300	/* at most, */
+#define HELD	60	/* while so many are spawned */
+
+/* Children that keep all that was open when they were forked, until they are killed */
+static pid_t forked[FORKS];
+static atomic_bool enough;
+
+static void *fork_many(void *unused)
+{
+	for (int i = 0; i < FORKS && !atomic_load(&enough); i++) {
+		forked[i] = fork();
+		if (forked[i] == 0)
+			for (;;)
+				pause();
+		usleep(2000);
+	}
+	return unused;
+}
+
+/* What another thread's children have inherited holds nobody up. */
+static void test_held_beside_forks(void)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = 1 << 20 });
+	char *argv[] = { "true", NULL };
+	unsigned good = 0, forks = 0;
+	pthread_t thread;
+	int hold, status;
+	pid_t pid;
+
+	if (pthread_create(&thread, NULL, fork_many, NULL))
+		tap_bail("pthread_create");
+	for (int i = 0; i < HELD; i++)
+		good += systrace_spawn_held(st, &pid, &hold, "true", argv, NULL) == 0 &&
+			systrace_spawn_go(hold) == 0 && waitpid(pid, &status, 0) == pid && !status;
+	atomic_store(&enough, true);
+	pthread_join(thread, NULL);
+	for (; forks < FORKS && forked[forks] > 0; forks++)
+		tap_reap(forked[forks]);
+	tap_ok(good == HELD && forks > HELD / 4, "held beside another thread's %u forks", forks);
+	systrace_close(st);
+}
+
 /* A user may not have other ids. */
 static void test_ids_refused(void)
 {
@@ -399,6 +443,7 @@ int main(int argc, char **argv)
 	test_clock(CLOCK_REALTIME, "CLOCK_REALTIME", systrace_time_real);
 	test_spawn_options();
 	test_held();
+	test_held_beside_forks();
 	test_ids_refused();
 	test_text();
 	test_info();
