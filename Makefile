@@ -17,6 +17,7 @@
 # make bench-peers	the same of other tracers, and what they lose
 # make bench-apps	real programs under each tracer
 # make bench-counter	what taking a number costs where several CPUs do at once
+# make bench-memory	what the kernel needs for a session, and for a task in it
 # make bench-reader	what reading in order costs, beside a sum over the same bytes
 # make lint	install what is missing, and run the static checks
 # make clean	remove build/; downloads stay in the cache, see tests/vm/kernel
@@ -256,6 +257,9 @@ bench-apps:
 bench-counter:
 	$(run)bench/counter
 
+bench-memory:
+	$(run)bench/memory
+
 bench-reader:
 	$(run)bench/read
 
@@ -268,4 +272,4 @@ clean:
 
 -include $(wildcard $B/*/*.d)
 
-.PHONY: all lib examples install uninstall driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-apps bench-counter bench-reader lint clean
+.PHONY: all lib examples install uninstall driver tests demo check check-all check-kernels check-debug coverage model bench bench-peers bench-apps bench-counter bench-memory bench-reader lint clean

@@ -258,7 +258,7 @@ static int hear(int from, int silence, int *fd)
 		struct cmsghdr head;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = { 0 };
-	int word;
+	int word = silence;
 	struct iovec iov = { .iov_base = &word, .iov_len = sizeof(word) };
 	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
 				  .msg_controllen = sizeof(control) };
