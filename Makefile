@@ -51,12 +51,16 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=gnu11 -Wall -Wextra -Wshadow -Wmissing-prototypes -Iinclude -MMD -MP
 LIB_CFLAGS := -fPIC -fvisibility=hidden
 
-lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(wildcard lib/*.c))
+# Another architecture's liburcu, on which the table of tasks stands, Debian has not for cross builds: the
+# library that is tested there is without it.
+lib_sources := $(filter-out $(if $(ARCH),lib/tasks.c lib/tree.c),$(wildcard lib/*.c))
+lib_objects := $(patsubst lib/%.c,$B/lib/%.o,$(lib_sources))
+urcu := $(if $(ARCH),,-lurcu-cds -lurcu-bp -lurcu-common)
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
-stress_tests := $(foreach t,ring merge latest,$(foreach s, -tsan -asan,$B/stress/$t$s) $B/stress/$t)
+stress_tests := $(foreach t,ring merge latest tasks,$(foreach s, -tsan -asan,$B/stress/$t$s) $B/stress/$t)
 # Of one file each
-small_examples := agent counts epoll-loop flight-recorder
-manual := $(patsubst man/%,$B/man/%,$(wildcard man/*.[37]))
+small_examples := agent counts epoll-loop flight-recorder $(if $(ARCH),,tree)
+manual := $(patsubst man/%,$B/man/%,$(filter-out $(if $(ARCH),%/systrace_tasks.3),$(wildcard man/*.[37])))
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
 all: lib examples
@@ -76,7 +80,7 @@ $B/libsystrace.a: $(lib_objects)
 
 $B/libsystrace.so.0: $(lib_objects) lib/systrace.map
 	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libsystrace.so.0 -Wl,-z,defs \
-		-Wl,--version-script=lib/systrace.map $(lib_objects) -o $@
+		-Wl,--version-script=lib/systrace.map $(lib_objects) $(urcu) -o $@
 
 $B/libsystrace.so: $B/libsystrace.so.0
 	ln -sf $(<F) $@
@@ -94,8 +98,9 @@ $B/systrace-dump: $(dump_objects) $B/libsystrace.a
 $B/agent: $B/examples/agent.o
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
+$B/tree: libraries := $(urcu) -pthread
 $(addprefix $B/,$(filter-out agent,$(small_examples))): $B/%: $B/examples/%.o $B/libsystrace.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(libraries) -o $@
 
 # --- to be installed ---
 
@@ -162,7 +167,7 @@ $B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko
 
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 	$(CC) $(CFLAGS) -Ilib -fsanitize=address,undefined -fno-sanitize-recover=all \
-		$< $B/libsystrace.a -lcmocka -pthread -o $@
+		$< $B/libsystrace.a $(urcu) -lcmocka -pthread -o $@
 
 # It does not know fences: what rests on one is stored and loaded as atomics, too
 $B/stress/%-tsan: sanitizers := -fsanitize=thread -Wno-tsan
@@ -170,8 +175,10 @@ $B/stress/%-asan: sanitizers := -fsanitize=address,undefined -fno-sanitize-recov
 $B/stress/ring $B/stress/ring-tsan $B/stress/ring-asan: tests/stress/ring.c
 $B/stress/merge $B/stress/merge-tsan $B/stress/merge-asan: tests/stress/merge.c lib/merge.c
 $B/stress/latest $B/stress/latest-tsan $B/stress/latest-asan: tests/stress/latest.c lib/latest.c
+$B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: tests/stress/tasks.c lib/tasks.c lib/tree.c lib/time.c lib/options.c lib/names.c
+$B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: libraries := $(urcu)
 $(stress_tests): Makefile | $B/stress
-	$(CC) $(CFLAGS) -Ilib $(sanitizers) $(filter %.c,$^) -pthread -o $@
+	$(CC) $(CFLAGS) -Ilib $(sanitizers) $(filter %.c,$^) $(libraries) -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
@@ -180,7 +187,7 @@ $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
 # The manual's examples
 $B/man/%: man/% $B/libsystrace.a Makefile | $B/man
 	awk '/^\.Bd -literal$$/ { c = 1; next } /^\.Ed$$/ { c = 0 } c { gsub(/\\e/, "\\"); print }' $< | \
-		$(CC) $(CFLAGS) -Wconversion -Wpedantic -Werror -static -x c - -x none $B/libsystrace.a -pthread -o $@
+		$(CC) $(CFLAGS) -Wconversion -Wpedantic -Werror -static -x c - -x none $B/libsystrace.a $(urcu) -pthread -o $@
 
 # --- the benchmarks ---
 

@@ -256,6 +256,115 @@ uint64_t systrace_time_real(const struct systrace *st, const struct systrace_eve
 /* Tasks attached now, without a system call. */
 unsigned systrace_attached(const struct systrace *st);
 
+/* --------------------------------------------------------------- tasks --- */
+
+/*
+ * Who the tasks are: a table that the reading thread keeps by showing it each event, in order,
+ * and that any thread looks into at any moment, without a lock and without making the
+ * reading thread wait. It knows what the session's TASK, FORK, EXEC, EXIT and DETACH events say, and
+ * counts what else they do; of a task whose beginning was lost it knows the number.
+ *
+ *	systrace_tasks_new(&tasks, NULL);
+ *	while ((e = systrace_next(st)))
+ *		systrace_tasks_update(tasks, st, e);
+ *	...
+ *	systrace_tasks_find(tasks, 4711, &state, NULL, 0);
+ *
+ * A table is of one session, and outlives it if it shall. Across fork it stays with the parent: a child may do
+ * nothing with it. Where events were lost, tasks may be missing, and some stay that have ended.
+ */
+struct systrace_tasks;
+
+/* Zero it, set `size`, and set what shall not be the default. */
+struct systrace_tasks_options {
+	size_t size;		/* sizeof(struct systrace_tasks_options) */
+	uint32_t ended;		/* of those that have ended, how many are remembered, the last ones:
+				 * up to 2048 more are until room is made. 0: 1024 */
+	uint32_t reserved;	/* 0 */
+};
+
+/*
+ * An empty table.
+ *	-EINVAL, -E2BIG	as in systrace_open
+ *	-ENOMEM		no memory
+ */
+int systrace_tasks_new(struct systrace_tasks **out, const struct systrace_tasks_options *opts);
+
+/* No thread may be using it. NULL is fine. */
+void systrace_tasks_free(struct systrace_tasks *tasks);
+
+/*
+ * Show it the next event. One thread at a time. A known task's calls and signals cost no allocation; once in
+ * a thousand ends it waits for those who are looking, some milliseconds at most.
+ *	-ENOMEM		no memory for a new task, or for its new name: it is as if the event had been lost
+ *	-EINVAL		the event is not after the last one
+ */
+int systrace_tasks_update(struct systrace_tasks *tasks, const struct systrace *st,
+			  const struct systrace_event *event);
+
+enum systrace_task_end {
+	SYSTRACE_END_NONE	= 0,	/* it is there */
+	SYSTRACE_END_EXIT	= 1,	/* it exited */
+	SYSTRACE_END_DETACH	= 2,	/* it is followed no more: what became of it, nobody knows */
+	SYSTRACE_END_UNSEEN	= 3	/* its number belongs to another one now: its EXIT was lost */
+};
+
+struct systrace_task_state {
+	uint64_t id;		/* seq of its FORK or TASK, which names it for good; 0: not known */
+	uint64_t process;	/* the same for all tasks of a process, and no other; 0: not known */
+	uint64_t parent;	/* `process` of what made its process; 0: not known */
+	uint32_t tid;
+	uint32_t tgid;		/* 0: not known */
+	uint32_t ppid;		/* tgid of its parent when it began; 0: not known, or not visible */
+	uint32_t depth;		/* in systrace_tasks_tree: 0 for what hangs under nothing */
+	uint64_t start;		/* CLOCK_BOOTTIME, nanoseconds; 0: not known */
+	uint64_t end;		/* the same, of its end; 0 while it is there */
+	uint32_t how;		/* enum systrace_task_end */
+	uint32_t status;	/* after SYSTRACE_END_EXIT: as in struct systrace_exit */
+	uint64_t calls;		/* ENTER events of it; these may be a moment ahead of the rest: */
+	uint64_t failures;	/* RETURN events with an error */
+	uint64_t signals;	/* SIGNAL events */
+	uint64_t execs;		/* EXEC events */
+	uint64_t forks;		/* FORK events: children and threads that it made */
+	char comm[SYSTRACE_COMM_BYTES];	/* as of its beginning, or its last exec */
+	const char *file;	/* what it executes, as TASK or EXEC named it; "": not known */
+};
+
+/*
+ * Who has, or had last, that number, after all events that the table was shown so far. The name of the
+ * file comes into `file`, cut if need be; state->file is that, or NULL if size is 0. Any thread.
+ *	-ESRCH		nobody that is there or remembered
+ */
+int systrace_tasks_find(const struct systrace_tasks *tasks, pid_t tid,
+			struct systrace_task_state *state, char *file, size_t size);
+
+#define SYSTRACE_TREE_THREADS	0x1	/* also threads that are not the first of their process */
+#define SYSTRACE_TREE_ENDED	0x2	/* also what has ended, as far as it is remembered */
+
+/*
+ * The whole tree, as it was after one event, whatever goes on meanwhile; or, if root is not 0, the process of
+ * that number and what is below it. In the order of a tree that is written down: each process
+ * is followed by its threads, and by the processes that it made, the oldest first, with all below these.
+ * A process whose parent is not there hangs under nothing. *seq, unless NULL, is the number of that
+ * event. *states is for free(), and the names with it. Returns how many there are. Costs a pass
+ * over all tasks. Any thread.
+ *	-ESRCH		root is nobody's number there
+ *	-EINVAL		an unknown flag
+ *	-ENOMEM		no memory
+ */
+int systrace_tasks_tree(const struct systrace_tasks *tasks, pid_t root, unsigned flags,
+			struct systrace_task_state **states, uint64_t *seq);
+
+/* How much it holds. Any thread. */
+struct systrace_tasks_stats {
+	uint64_t seq;		/* the last event that it was shown */
+	uint64_t present;	/* tasks that have not ended */
+	uint64_t ended;		/* that have, and are remembered */
+	uint64_t forgotten;	/* that have, and are not */
+	uint64_t bytes;		/* memory in use for all of them */
+};
+void systrace_tasks_stats(const struct systrace_tasks *tasks, struct systrace_tasks_stats *stats);
+
 /* ---------------------------------------------------------------- names --- */
 
 /*

@@ -4,6 +4,7 @@
 #define SYSTRACE_LIB_HANDLE_H
 
 #include <pthread.h>
+#include <time.h>
 #include <systrace.h>
 
 #include "latest.h"
@@ -28,6 +29,9 @@ struct systrace {
  * have been compiled with a shorter or a longer structure; zeros for NULL. 0, -EINVAL or -E2BIG.
  */
 int systrace_take_options(void *to, size_t size, size_t least, const void *from);
+
+/* When the event was made, in nanoseconds of that clock as it is set now. Any thread. */
+uint64_t systrace_time_by(const struct systrace *st, const struct systrace_event *event, clockid_t clock);
 
 /* ioctl, but -errno, and never -EINTR. Any thread; async-signal-safe. */
 int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* From the session's clock to CLOCK_MONOTONIC and CLOCK_REALTIME. Any thread. */
+/* From the session's clock to the system's. Any thread. */
 #include <time.h>
 
 #include "handle.h"
@@ -61,11 +61,16 @@ static uint64_t now(clockid_t clock)
 }
 
 /* The one clock is looked at before and after the other: it was that in the middle. */
-uint64_t systrace_time_real(const struct systrace *st, const struct systrace_event *event)
+uint64_t systrace_time_by(const struct systrace *st, const struct systrace_event *event, clockid_t clock)
 {
 	uint64_t before = now(CLOCK_MONOTONIC);
-	uint64_t real = now(CLOCK_REALTIME);
+	uint64_t other = now(clock);
 	uint64_t after = now(CLOCK_MONOTONIC);
 
-	return real - (before + (after - before) / 2) + systrace_time(st, event);
+	return other - (before + (after - before) / 2) + systrace_time(st, event);
+}
+
+uint64_t systrace_time_real(const struct systrace *st, const struct systrace_event *event)
+{
+	return systrace_time_by(st, event, CLOCK_REALTIME);
 }
