@@ -21,8 +21,9 @@
  * Signal handlers interrupt systrace_wait alone (-EINTR).
  *
  * Threads. The library has no global state. One thread at a time may use a
- * handle for reading (next, release, wait, close); any thread may at the same
- * time call attach, detach, policy, pause, resume, stats, fd.
+ * handle for reading (next, release, wait, split, close); any thread may at the same
+ * time call attach, detach, policy, pause, resume, stats, fd. What other threads may do
+ * is said where it is declared.
  *
  * Processes. Across fork the handle stays with the parent: its mappings are not
  * inherited, and a child may do nothing but systrace_close it.
@@ -243,6 +244,34 @@ int systrace_wait(struct systrace *st, int timeout_ms);
  * handle.
  */
 int systrace_fd(const struct systrace *st);
+
+/*
+ * Several threads that read at once, each the rings that are its own, where one could not keep up and the
+ * total order is not needed, or is made later, by seq. This splits the session, for good: from then on
+ * systrace_next gives NULL, systrace_release does nothing, and systrace_wait fails with -EINVAL. Returns how
+ * many rings there are: one for each CPU that the machine can have, its number the CPU's.
+ *	-EBUSY		an event has been read, or the session is split already
+ *	-EOPNOTSUPP	the session overwrites
+ *	-ENOMEM		no memory
+ */
+int systrace_split(struct systrace *st);
+
+/*
+ * The next event of that ring, as systrace_next; within a ring seq rises. One thread at a time
+ * for each ring; another thread's events may be before and between. NULL also if there is no such ring.
+ */
+const struct systrace_event *systrace_ring_next(struct systrace *st, unsigned ring);
+
+/* Give that ring its room back. */
+void systrace_ring_release(struct systrace *st, unsigned ring);
+
+/*
+ * As systrace_wait, for the next event of any of the rings first ... first + nr - 1, which are this thread's.
+ * While others have not read theirs, it looks again each millisecond. -ECHILD comes when all have read and
+ * released.
+ *	-EINVAL		there are no such rings, or the session is not split
+ */
+int systrace_ring_wait(struct systrace *st, unsigned first, unsigned nr, int timeout_ms);
 
 /* Nanoseconds of CLOCK_MONOTONIC at which the event was made. */
 uint64_t systrace_time(const struct systrace *st, const struct systrace_event *event);

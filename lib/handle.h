@@ -10,6 +10,14 @@
 #include "latest.h"
 #include "merge.h"
 
+/* One ring of a session that is split, of one thread at a time. */
+struct systrace_part {
+	struct systrace_reader reader;
+	const __u32 *present;
+	__u64 given;			/* events that *seen does not count yet */
+	bool out;			/* held what cannot be a record: never looked at again */
+} __attribute__((aligned(64)));
+
 struct systrace {
 	int fd;
 	pid_t owner;			/* the process that has the mappings */
@@ -18,10 +26,12 @@ struct systrace {
 	size_t control_size;
 	const struct systrace_header *header;	/* the start of the data range */
 	size_t data_size;
-	__u64 *seen;			/* in control */
+	__u64 *seen;			/* in control: the last event read; if split, how many */
 	pthread_mutex_t pausing;	/* latest.in_place says what the driver does */
 	struct systrace_merge merge;	/* the reading thread's; */
-	struct systrace_latest latest;	/* this one instead if the session overwrites */
+	struct systrace_latest latest;	/* this one instead if the session overwrites; */
+	struct systrace_part *parts;	/* or these of several threads, if it is split */
+	unsigned nr_parts;
 };
 
 /*
@@ -32,6 +42,15 @@ int systrace_take_options(void *to, size_t size, size_t least, const void *from)
 
 /* When the event was made, in nanoseconds of that clock as it is set now. Any thread. */
 uint64_t systrace_time_by(const struct systrace *st, const struct systrace_event *event, clockid_t clock);
+
+/* The next event of a part in place, or NULL. */
+const struct systrace_event *systrace_part_front(struct systrace_part *part);
+
+/* Count in *seen what was given out. */
+void systrace_part_store_seen(struct systrace *st, struct systrace_part *part);
+
+/* Tails are stored: wake those who wait for room. */
+void systrace_kick_waiters(struct systrace *st);
 
 /* ioctl, but -errno, and never -EINTR. Any thread; async-signal-safe. */
 int systrace_ioctl(const struct systrace *st, unsigned long request, void *arg);

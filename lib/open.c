@@ -172,6 +172,14 @@ static int find_latest(struct systrace *st, bool older)
 	return ret;
 }
 
+static struct systrace_merge_source merge_source(const struct systrace *st, unsigned cpu)
+{
+	return (struct systrace_merge_source){
+		.bytes = bytes_of(st, cpu), .head = &ring_of(st, cpu)->head,
+		.tail = tail_of(st, cpu), .present = &ring_of(st, cpu)->present,
+	};
+}
+
 static int find_rings(struct systrace *st)
 {
 	const struct systrace_header *h = st->header;
@@ -181,13 +189,35 @@ static int find_rings(struct systrace *st)
 	if (!sources)
 		return -ENOMEM;
 	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++)
-		sources[cpu] = (struct systrace_merge_source){
-			.bytes = bytes_of(st, cpu), .head = &ring_of(st, cpu)->head,
-			.tail = tail_of(st, cpu), .present = &ring_of(st, cpu)->present,
-		};
+		sources[cpu] = merge_source(st, cpu);
 	ret = systrace_merge_init(&st->merge, sources, h->nr_rings, h->ring_bytes, *st->seen);
 	free(sources);
 	return ret;
+}
+
+int systrace_split(struct systrace *st)
+{
+	const struct systrace_header *h = st->header;
+	struct systrace_part *parts;
+
+	if (st->full == SYSTRACE_FULL_OVERWRITE)
+		return -EOPNOTSUPP;
+	if (st->parts || systrace_merge_seq(&st->merge))
+		return -EBUSY;
+	parts = aligned_alloc(_Alignof(struct systrace_part), h->nr_rings * sizeof(*parts));
+	if (!parts)
+		return -ENOMEM;
+	for (unsigned cpu = 0; cpu < h->nr_rings; cpu++) {
+		struct systrace_merge_source source = merge_source(st, cpu);
+
+		parts[cpu] = (struct systrace_part){ .present = source.present };
+		systrace_reader_init(&parts[cpu].reader, source.bytes, h->ring_bytes, source.head, source.tail);
+	}
+	systrace_merge_destroy(&st->merge);
+	systrace_merge_none(&st->merge);
+	st->parts = parts;
+	st->nr_parts = h->nr_rings;
+	return (int)st->nr_parts;
 }
 
 /* ------------------------------------------------------------------ life --- */
@@ -248,6 +278,7 @@ void systrace_close(struct systrace *st)
 		unmap(st);
 	systrace_merge_destroy(&st->merge);
 	systrace_latest_destroy(&st->latest);
+	free(st->parts);
 	close(st->fd);
 	free(st);
 }

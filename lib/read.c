@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Reading: next, release, wait. One thread at a time. */
+/* Reading: next, release, wait. One thread at a time; of a session that is split, one for each ring. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
@@ -18,9 +18,11 @@ static bool overwrites(const struct systrace *st)
 	return st->full == SYSTRACE_FULL_OVERWRITE;
 }
 
-/* Where the window has none: also if the session overwrites, whose window stays empty. */
+/* Where the window has none: also if the session overwrites, or is split, whose window stays empty. */
 static __attribute__((noinline)) const struct systrace_event *look(struct systrace *st)
 {
+	if (st->parts)
+		return NULL;
 	return overwrites(st) ? systrace_latest_next(&st->latest) : systrace_merge_next(&st->merge);
 }
 
@@ -42,15 +44,37 @@ unsigned systrace_next_batch(struct systrace *st, const struct systrace_event **
 	return got;
 }
 
-static const struct systrace_event *front(struct systrace *st)
+/* What a thread waits for: the rest of all, or, if the session is split, of these rings */
+struct wanted {
+	unsigned first, nr;
+};
+
+static const struct systrace_event *front(struct systrace *st, struct wanted w)
 {
-	return overwrites(st) ? systrace_latest_front(&st->latest) :
-				systrace_merge_front(&st->merge);
+	const struct systrace_event *e = NULL;
+
+	if (!st->parts)
+		return overwrites(st) ? systrace_latest_front(&st->latest) :
+					systrace_merge_front(&st->merge);
+	for (unsigned i = 0; i < w.nr && !e; i++)
+		e = systrace_part_front(&st->parts[w.first + i]);
+	return e;
 }
 
-/* The last event read. */
+static bool broken(const struct systrace *st, struct wanted w)
+{
+	bool is = st->merge.broken || st->latest.broken;
+
+	for (unsigned i = 0; i < w.nr; i++)
+		is |= st->parts[w.first + i].out;
+	return is;
+}
+
+/* The last event read; if the session is split, how many were read, which is the same once all are. */
 static uint64_t last(const struct systrace *st)
 {
+	if (st->parts)
+		return __atomic_load_n(st->seen, __ATOMIC_RELAXED);
 	return overwrites(st) ? st->latest.seq : systrace_merge_seq(&st->merge);
 }
 
@@ -60,9 +84,12 @@ static uint64_t last(const struct systrace *st)
  * synchronization, that reading is done. It is compared for equality with the
  * last seq begun, so an old value costs a needless look, never a wake-up.
  */
-static void store_seen(struct systrace *st)
+static void store_seen(struct systrace *st, struct wanted w)
 {
-	__atomic_store_n(st->seen, last(st), __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < w.nr; i++)
+		systrace_part_store_seen(st, &st->parts[w.first + i]);
+	if (!st->parts)
+		__atomic_store_n(st->seen, last(st), __ATOMIC_RELAXED);
 }
 
 /*
@@ -71,10 +98,12 @@ static void store_seen(struct systrace *st)
  * `waiters` is read: one of the two sees the other. It is a fence since it has
  * to order many tails before one load, and is paid once per batch.
  */
-static void kick_waiters(struct systrace *st)
+void systrace_kick_waiters(struct systrace *st)
 {
 	struct systrace_op op = { .size = sizeof(op) };
 
+	if (st->full != SYSTRACE_FULL_BLOCK)
+		return;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&st->header->waiters, __ATOMIC_RELAXED))
 		systrace_ioctl(st, SYSTRACE_IOC_KICK, &op);
@@ -82,13 +111,14 @@ static void kick_waiters(struct systrace *st)
 
 void systrace_release(struct systrace *st)
 {
+	if (st->parts)
+		return;
 	if (overwrites(st))
 		systrace_latest_release(&st->latest);
 	else
 		systrace_merge_release(&st->merge);
-	store_seen(st);
-	if (st->full == SYSTRACE_FULL_BLOCK)
-		kick_waiters(st);
+	store_seen(st, (struct wanted){ 0, 0 });
+	systrace_kick_waiters(st);
 }
 
 /* ------------------------------------------------------------------ wait --- */
@@ -137,32 +167,32 @@ static int nap(int64_t *length, int64_t left)
 }
 
 /* One look and one sleep: 1 and -errno are systrace_wait's, 0 is "look again". */
-static int wait_once(struct systrace *st, int64_t left, int64_t *length)
+static int wait_once(struct systrace *st, struct wanted w, int64_t left, int64_t *length)
 {
 	short revents = 0;
 	int ret;
 
-	store_seen(st);
+	store_seen(st, w);
 	ret = sleep_on(st, left, &revents);
-	if (front(st))
+	if (front(st, w))
 		return 1;
 	if (ret || !revents)
 		return ret;
 	if ((revents & POLLHUP) && (!(revents & POLLIN) || all_read(st)))
-		return front(st) ? 1 : -ECHILD;
-	return nap(length, left);	/* begun, but its CPU has not finished it */
+		return front(st, w) ? 1 : -ECHILD;
+	return nap(length, left);	/* begun, but its CPU has not finished it; or another thread's */
 }
 
-int systrace_wait(struct systrace *st, int timeout_ms)
+static int wait_for(struct systrace *st, struct wanted w, int timeout_ms)
 {
 	const int64_t deadline = timeout_ms < 0 ? FOREVER : now() + timeout_ms * (SECOND / 1000);
 	int64_t left = timeout_ms < 0 ? FOREVER : timeout_ms * (SECOND / 1000);
 	int64_t length = NAP_MIN;
 
-	if (front(st))
+	if (front(st, w))
 		return 1;
 	for (;;) {
-		int ret = st->merge.broken || st->latest.broken ? -EPROTO : wait_once(st, left, &length);
+		int ret = broken(st, w) ? -EPROTO : wait_once(st, w, left, &length);
 
 		if (ret)
 			return ret;
@@ -172,4 +202,16 @@ int systrace_wait(struct systrace *st, int timeout_ms)
 		if (left <= 0)
 			return 0;
 	}
+}
+
+int systrace_wait(struct systrace *st, int timeout_ms)
+{
+	return st->parts ? -EINVAL : wait_for(st, (struct wanted){ 0, 0 }, timeout_ms);
+}
+
+int systrace_ring_wait(struct systrace *st, unsigned first, unsigned nr, int timeout_ms)
+{
+	if (!nr || first >= st->nr_parts || nr > st->nr_parts - first)
+		return -EINVAL;
+	return wait_for(st, (struct wanted){ first, nr }, timeout_ms);
 }

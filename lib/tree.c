@@ -300,10 +300,11 @@ static int give(const struct copy *copy, struct systrace_task_state **states)
 {
 	const size_t bytes = copy->nr_ordered * sizeof(**states);
 	struct systrace_task_state *to = malloc(bytes + copy->text_bytes + 1);
-	char *text = (char *)to + bytes;
+	char *text;
 
 	if (!to)
 		return -ENOMEM;
+	text = (char *)to + bytes;
 	if (copy->text_bytes)
 		memcpy(text, copy->text, copy->text_bytes);
 	for (size_t i = 0; i < copy->nr_ordered; i++) {

@@ -98,6 +98,133 @@ static void test_empty(void)
 	systrace_close(st);
 }
 
+/* ------------------------------------------------------------ rings apart --- */
+
+#define CALLERS	4
+
+struct ring {
+	struct systrace *st;
+	pthread_t thread;
+	unsigned number;
+	unsigned char *had;	/* by seq */
+	__u64 had_size;
+	__u64 events, losses;
+	bool rises;
+	int result;
+};
+
+static void *read_ring(void *arg)
+{
+	struct ring *r = arg;
+	const struct systrace_event *e;
+	__u64 last = 0;
+
+	r->rises = true;
+	while ((r->result = systrace_ring_wait(r->st, r->number, 1, -1)) == 1) {
+		while ((e = systrace_ring_next(r->st, r->number))) {
+			r->rises &= e->seq > last;
+			last = e->seq;
+			r->events++;
+			r->losses += e->type == SYSTRACE_LOST;
+			if (e->seq < r->had_size)
+				__atomic_fetch_add(&r->had[e->seq], 1, __ATOMIC_RELAXED);
+		}
+		systrace_ring_release(r->st, r->number);
+	}
+	return NULL;
+}
+
+/* They call on all CPUs; nobody begins before all are there. */
+static pid_t callers(void)
+{
+	pid_t pid = tap_fork();
+
+	if (pid)
+		return pid;
+	raise(SIGSTOP);
+	for (int i = 0; i < CALLERS; i++)
+		if (!tap_fork()) {
+			for (int n = 0; n < CALLS; n++)
+				syscall(SYS_getppid);
+			_exit(0);
+		}
+	while (wait(NULL) > 0)
+		;
+	_exit(0);
+}
+
+static void test_split(uint32_t full)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .full = full, .ring_bytes = 1 << 16 });
+	const int nr = systrace_split(st);
+	static unsigned char had[1 << 18];
+	struct ring rings[64] = { { 0 } };
+	struct systrace_stats stats;
+	__u64 events = 0, losses = 0, twice = 0, missing = 0;
+	bool good = true;
+	pid_t pid = callers();
+
+	if (nr < 1 || nr > 64)
+		tap_bail("%d rings", nr);
+	memset(had, 0, sizeof(had));
+	tap_await_state(pid, 'T');
+	tap_ok(systrace_ring_wait(st, 0, (unsigned)nr, 20) == 0, "of no ring there is anything");
+	if (systrace_attach(st, pid, SYSTRACE_ATTACH_TREE) != 1)
+		tap_bail("attach");
+	for (int i = 0; i < nr; i++) {
+		rings[i] = (struct ring){ .st = st, .number = (unsigned)i, .had = had, .had_size = sizeof(had) };
+		if (pthread_create(&rings[i].thread, NULL, read_ring, &rings[i]))
+			tap_bail("pthread_create");
+	}
+	kill(pid, SIGCONT);
+	for (int i = 0; i < nr; i++) {
+		pthread_join(rings[i].thread, NULL);
+		good &= rings[i].rises && rings[i].result == -ECHILD;
+		events += rings[i].events;
+		losses += rings[i].losses;
+	}
+	waitpid(pid, NULL, 0);
+	if (systrace_stats(st, -1, &stats))
+		tap_bail("STATS");
+	tap_ok(good, "each ring rises to its end");
+	for (__u64 seq = 1; seq <= stats.seq && seq < sizeof(had); seq++) {
+		twice += had[seq] > 1;
+		missing += !had[seq];
+	}
+	tap_ok(stats.seq < sizeof(had) && events == stats.seq && !twice && !missing, "each event is in one ring, once");
+	tap_ok(events - losses == stats.delivered && stats.made >= 2 * CALLERS * CALLS,
+	       "all that was delivered was read");
+	tap_ok(full != SYSTRACE_FULL_BLOCK || !losses, "who blocks has lost nothing");
+	tap_ok(!systrace_next(st) && systrace_wait(st, 0) == -EINVAL, "what is split has no order");
+	systrace_release(st);
+	tap_ok(systrace_ring_wait(st, (unsigned)nr, 1, 0) == -EINVAL, "a ring too many");
+	tap_ok(systrace_ring_wait(st, 0, (unsigned)nr + 1, 0) == -EINVAL, "rings too many");
+	tap_ok(systrace_ring_wait(st, 1, ~0U, 0) == -EINVAL, "far too many");
+	tap_ok(systrace_ring_wait(st, 0, 0, 0) == -EINVAL, "no ring");
+	tap_ok(!systrace_ring_next(st, (unsigned)nr), "no such ring's next");
+	systrace_ring_release(st, (unsigned)nr);
+	tap_ok(systrace_split(st) == -EBUSY, "splitting it again");
+	systrace_close(st);
+}
+
+static void test_split_refused(void)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .full = SYSTRACE_FULL_OVERWRITE });
+	pid_t pid;
+
+	tap_ok(systrace_split(st) == -EOPNOTSUPP, "splitting what overwrites");
+	systrace_close(st);
+	pid = caller(1);
+	st = traced(pid, SYSTRACE_FULL_DROP, 1 << 16);
+	tap_ok(systrace_ring_wait(st, 0, 1, 0) == -EINVAL, "a ring of what is not split");
+	tap_ok(!systrace_ring_next(st, 0), "nor has it a next");
+	if (systrace_wait(st, -1) != 1 || !systrace_next(st))
+		tap_bail("no event");
+	tap_ok(systrace_split(st) == -EBUSY, "splitting what is read");
+	waitpid(pid, NULL, 0);
+	systrace_close(st);
+}
+
 /* ------------------------------------------------------------------- clocks --- */
 
 static uint64_t now(clockid_t clock)
@@ -439,6 +566,9 @@ int main(int argc, char **argv)
 	test_batches(SYSTRACE_FULL_BLOCK, BATCH);
 	test_batches(SYSTRACE_FULL_OVERWRITE, BATCH);
 	test_empty();
+	test_split(SYSTRACE_FULL_BLOCK);
+	test_split(SYSTRACE_FULL_DROP);
+	test_split_refused();
 	test_clock(CLOCK_MONOTONIC, "CLOCK_MONOTONIC", systrace_time);
 	test_clock(CLOCK_REALTIME, "CLOCK_REALTIME", systrace_time_real);
 	test_spawn_options();
