@@ -36,6 +36,7 @@ CC := $(CROSS_COMPILE)gcc
 AR := $(CROSS_COMPILE)ar
 endif
 
+comma := ,
 VERSION := $(shell sed -n 's/^\#define SYSTRACE_VERSION "\(.*\)".*/\1/p' include/systrace.h)
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -165,8 +166,12 @@ $B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko
 
 # --- the tests ---
 
+# What the driver is asked by, and memory, of tests that make both themselves: see tests/unit/fake.h
+fake := $(addprefix -Wl$(comma)--wrap=,open open64 close ioctl mmap64 munmap ppoll clock_nanosleep \
+	malloc calloc realloc aligned_alloc free)
+$B/unit/session: LDFLAGS += $(fake)
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
-	$(CC) $(CFLAGS) -Ilib -fsanitize=address,undefined -fno-sanitize-recover=all \
+	$(CC) $(CFLAGS) $(LDFLAGS) -Ilib -fsanitize=address,undefined -fno-sanitize-recover=all \
 		$< $B/libsystrace.a $(urcu) -lcmocka -pthread -o $@
 
 # It does not know fences: what rests on one is stored and loaded as atomics, too

@@ -72,6 +72,12 @@ struct systrace_options {
 	uint32_t older;		/* with SYSTRACE_FULL_OVERWRITE, 1: also events that are followed by
 				 * missing ones, a LOST event in place of each gap */
 	uint32_t reserved;	/* 0 */
+	/*
+	 * Unless NULL, it is told in words why something fails, or is not as asked for: a line
+	 * without a newline, valid during the call, which is one of a function of this header.
+	 */
+	void (*log)(void *log_arg, const char *text);
+	void *log_arg;
 };
 
 /*
@@ -221,6 +227,15 @@ void systrace_release(struct systrace *st);
  * yet. In a session that overwrites one at most, since it is valid no longer than to the next.
  */
 unsigned systrace_next_batch(struct systrace *st, const struct systrace_event **events, unsigned n);
+
+/*
+ * What there is at this moment, while more is recorded: calls `each` with every event up to the last one that is
+ * begun now, less those that were read before, and releases them. In a session that overwrites, that is
+ * what a flight recorder still has. Ends early if `each` returns other than 0, and returns that;
+ * else 0, or an error of systrace_stats or systrace_wait.
+ */
+int systrace_snapshot(struct systrace *st, int (*each)(void *arg, const struct systrace_event *event),
+		      void *arg);
 
 /*
  * Wait until there is something for systrace_next; timeout_ms as in poll(2).

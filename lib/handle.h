@@ -27,6 +27,8 @@ struct systrace {
 	const struct systrace_header *header;	/* the start of the data range */
 	size_t data_size;
 	__u64 *seen;			/* in control: the last event read; if split, how many */
+	void (*log)(void *arg, const char *text);	/* or NULL */
+	void *log_arg;
 	pthread_mutex_t pausing;	/* latest.in_place says what the driver does */
 	struct systrace_merge merge;	/* the reading thread's; */
 	struct systrace_latest latest;	/* this one instead if the session overwrites; */
@@ -42,6 +44,9 @@ int systrace_take_options(void *to, size_t size, size_t least, const void *from)
 
 /* When the event was made, in nanoseconds of that clock as it is set now. Any thread. */
 uint64_t systrace_time_by(const struct systrace *st, const struct systrace_event *event, clockid_t clock);
+
+/* Tell the user's callback, if there is one: one line. */
+void systrace_log(const struct systrace *st, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The next event of a part in place, or NULL. */
 const struct systrace_event *systrace_part_front(struct systrace_part *part);

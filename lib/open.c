@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "handle.h"
 
 #define RING_BYTES	(8ULL << 20)	/* per CPU, if nobody says otherwise */
-#define OPTIONS_SIZE_1	(offsetof(struct systrace_options, reserved) + sizeof(uint32_t))
+#define OPTIONS_SIZE_1	(offsetof(struct systrace_options, log_arg) + sizeof(void *))
 
 /* --------------------------------------------------------------- options --- */
 
@@ -31,11 +32,19 @@ static int check_driver(const struct systrace *st, struct systrace_info *info)
 
 	*info = (struct systrace_info){ .size = sizeof(*info) };
 	ret = systrace_ioctl(st, SYSTRACE_IOC_INFO, info);
-	if (ret == -ENOTTY)	/* some other device */
+	if (ret == -ENOTTY) {
+		systrace_log(st, "%s is another device, not systrace's", SYSTRACE_DEVICE);
 		return -EPROTO;
-	if (ret)
+	}
+	if (ret) {
+		systrace_log(st, "the driver does not say what it is: %s", strerror(-ret));
 		return ret;
-	return info->abi_version == SYSTRACE_ABI_VERSION ? 0 : -EPROTO;
+	}
+	if (info->abi_version == SYSTRACE_ABI_VERSION)
+		return 0;
+	systrace_log(st, "the driver has version %u of the ABI, this library reads %u: install those of one release",
+		     info->abi_version, SYSTRACE_ABI_VERSION);
+	return -EPROTO;
 }
 
 /* With no size asked for: the largest that the limit on locked memory admits. */
@@ -54,6 +63,8 @@ static int setup_largest(const struct systrace *st, const struct systrace_info *
 		ret = systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
 		if (ret != -ENOMEM || bytes / 2 < info->ring_bytes_min)
 			return ret;
+		systrace_log(st, "rings of %llu bytes do not fit memory, or the limit on locked memory: trying half of that",
+			     (unsigned long long)bytes);
 	}
 }
 
@@ -75,8 +86,12 @@ static int setup_rings(const struct systrace *st, const struct systrace_options 
 		.latency_us = opts->latency_us,
 	};
 	if (!opts->ring_bytes)
-		return setup_largest(st, &info, setup);
-	return systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
+		ret = setup_largest(st, &info, setup);
+	else
+		ret = systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
+	if (ret)
+		systrace_log(st, "the driver refuses such a session: %s", strerror(-ret));
+	return ret;
 }
 
 /* --------------------------------------------------------------- mapping --- */
@@ -125,6 +140,7 @@ static bool header_fits(const struct systrace *st)
 	return h->magic == SYSTRACE_MAGIC && h->abi_version == SYSTRACE_ABI_VERSION &&
 	       h->header_size >= sizeof(*h) && h->ring_size >= sizeof(struct systrace_ring) &&
 	       h->ring_bytes && !(h->ring_bytes & (h->ring_bytes - 1)) &&
+	       h->ring_bytes <= st->data_size / 2 &&
 	       inside(st->data_size, h->rings, h->rings_stride, h->ring_size, h->nr_rings) &&
 	       inside(st->data_size, h->bytes, h->bytes_stride, 2 * h->ring_bytes, h->nr_rings) &&
 	       inside(st->control_size, h->tails, h->tails_stride, sizeof(__u64), h->nr_rings) &&
@@ -237,19 +253,28 @@ int systrace_open(struct systrace **out, const struct systrace_options *opts)
 	pthread_mutex_init(&st->pausing, NULL);
 	st->owner = getpid();
 	st->full = options.full;
+	st->log = options.log;
+	st->log_arg = options.log_arg;
 	st->fd = open(SYSTRACE_DEVICE, O_RDWR | O_CLOEXEC);
 	if (st->fd < 0) {
 		ret = -errno;
+		systrace_log(st, "cannot open %s: %s%s", SYSTRACE_DEVICE, strerror(-ret),
+			     ret == -ENOENT ? " (is the module systrace loaded?)" : "");
 		goto err_open;
 	}
 	ret = setup_rings(st, &options, &setup);
 	if (ret)
 		goto err_setup;
 	ret = map(st, &setup);
-	if (!ret)
-		ret = header_fits(st) ? 0 : -EPROTO;
-	if (ret)
+	if (ret) {
+		systrace_log(st, "the session cannot be mapped: %s", strerror(-ret));
 		goto err_map;
+	}
+	if (!header_fits(st)) {
+		systrace_log(st, "what the driver has mapped is no session");
+		ret = -EPROTO;
+		goto err_map;
+	}
 	st->seen = (void *)((unsigned char *)st->control + st->header->seen);
 	if (options.full == SYSTRACE_FULL_OVERWRITE)
 		ret = find_latest(st, options.older);

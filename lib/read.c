@@ -194,6 +194,8 @@ static int wait_for(struct systrace *st, struct wanted w, int timeout_ms)
 	for (;;) {
 		int ret = broken(st, w) ? -EPROTO : wait_once(st, w, left, &length);
 
+		if (ret == -EPROTO)
+			systrace_log(st, "a ring holds what cannot be a record: nothing more is read");
 		if (ret)
 			return ret;
 		if (deadline == FOREVER)
@@ -204,9 +206,38 @@ static int wait_for(struct systrace *st, struct wanted w, int timeout_ms)
 	}
 }
 
+/* An event is begun: until it is there. */
+static int wait_written(struct systrace *st)
+{
+	int ret;
+
+	do
+		ret = wait_for(st, (struct wanted){ 0, 0 }, -1);
+	while (ret == -EINTR);
+	return ret == 1 ? 0 : ret;
+}
+
 int systrace_wait(struct systrace *st, int timeout_ms)
 {
 	return st->parts ? -EINVAL : wait_for(st, (struct wanted){ 0, 0 }, timeout_ms);
+}
+
+int systrace_snapshot(struct systrace *st, int (*each)(void *arg, const struct systrace_event *event),
+		      void *arg)
+{
+	struct systrace_stats stats;
+	int ret = st->parts ? -EINVAL : systrace_stats(st, -1, &stats);
+
+	while (!ret && last(st) < stats.seq) {
+		const struct systrace_event *e = systrace_next(st);
+
+		if (e)
+			ret = each(arg, e);
+		else
+			ret = wait_written(st);
+	}
+	systrace_release(st);
+	return ret;
 }
 
 int systrace_ring_wait(struct systrace *st, unsigned first, unsigned nr, int timeout_ms)
