@@ -68,7 +68,7 @@ all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
 examples: $B/systrace-dump $(addprefix $B/,$(small_examples))
 driver: $B/driver/$(KVER)/systrace.ko
-tests: $(guest_tests) $(manual) $(if $(ARCH),,$(unit_tests) $(stress_tests))
+tests: $(guest_tests) $(manual) $(if $(ARCH),,$(unit_tests) $(unit_tests:$B/unit/%=$B/unit-plain/%) $(stress_tests) $B/fuzz/mapping)
 
 # --- the library ---
 
@@ -169,10 +169,16 @@ $B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko
 # What the driver is asked by, and memory, of tests that make both themselves: see tests/unit/fake.h
 fake := $(addprefix -Wl$(comma)--wrap=,open open64 close ioctl mmap64 munmap ppoll clock_nanosleep \
 	malloc calloc realloc aligned_alloc free)
-$B/unit/session: LDFLAGS += $(fake)
+$B/unit/session $B/unit-plain/session $B/unit-coverage/session: LDFLAGS += $(fake)
+unit = $(CC) $(CFLAGS) $(LDFLAGS) -Ilib $1 $(filter %.c %.a,$^) $(urcu) -lcmocka -pthread -o $@
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
-	$(CC) $(CFLAGS) $(LDFLAGS) -Ilib -fsanitize=address,undefined -fno-sanitize-recover=all \
-		$< $B/libsystrace.a $(urcu) -lcmocka -pthread -o $@
+	$(call unit,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
+
+# For valgrind; and with the library, to see what of it runs
+$B/unit-plain/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit-plain
+	$(call unit)
+$B/unit-coverage/%: tests/unit/test_%.c $(lib_sources) Makefile | $B/unit-coverage
+	$(call unit,-O0 --coverage -dumpbase '' -dumpdir $@-)
 
 # It does not know fences: what rests on one is stored and loaded as atomics, too
 $B/stress/%-tsan: sanitizers := -fsanitize=thread -Wno-tsan
@@ -184,6 +190,11 @@ $B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: tests/stress/tasks.c 
 $B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: libraries := $(urcu)
 $(stress_tests): Makefile | $B/stress
 	$(CC) $(CFLAGS) -Ilib $(sanitizers) $(filter %.c,$^) $(libraries) -pthread -o $@
+
+# With the library compiled anew, since the fuzzer is led by what ran of it
+$B/fuzz/mapping: tests/fuzz/mapping.c tests/unit/fake.h $(wildcard lib/*.[ch]) Makefile | $B/fuzz
+	clang -O1 -g -Wno-gnu-variable-sized-type-not-at-end -std=gnu11 -Iinclude -Ilib -Itests/unit $(fake) \
+		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) $(urcu) -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
@@ -216,7 +227,7 @@ endef
 modules := $(wildcard tests/vm/gcov.c tests/vm/flags.c bench/null.c)
 $(foreach m,$(modules),$(eval $(call one_file,$(basename $(notdir $m)),$m)))
 
-$(addprefix $B/,lib examples driver coverage unit guest stress man bench $(basename $(notdir $(modules)))):
+$(addprefix $B/,lib examples driver coverage unit unit-plain unit-coverage guest stress fuzz man bench $(basename $(notdir $(modules)))):
 	mkdir -p $@
 
 # What runs make again gets its job slots by the "+", which would run it under -n too

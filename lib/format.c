@@ -316,23 +316,6 @@ static char *put_detach(char *p, const struct systrace_detach *detach)
 
 /* ------------------------------------------------------------------ line --- */
 
-static size_t least_size(unsigned type)
-{
-	static const size_t sizes[] = {
-		[SYSTRACE_ENTER] = offsetof(struct systrace_enter, args),
-		[SYSTRACE_RETURN] = sizeof(struct systrace_return),
-		[SYSTRACE_TASK] = sizeof(struct systrace_task),
-		[SYSTRACE_FORK] = sizeof(struct systrace_fork),
-		[SYSTRACE_EXEC] = sizeof(struct systrace_exec),
-		[SYSTRACE_EXIT] = sizeof(struct systrace_exit),
-		[SYSTRACE_SIGNAL] = sizeof(struct systrace_signal),
-		[SYSTRACE_LOST] = sizeof(struct systrace_lost),
-		[SYSTRACE_DETACH] = sizeof(struct systrace_detach),
-	};
-
-	return type < sizeof(sizes) / sizeof(sizes[0]) && sizes[type] ? sizes[type] : SIZE_MAX;
-}
-
 static char *put_event(char *p, const struct systrace_event *event, bool raw)
 {
 	const void *record = event;
@@ -362,7 +345,7 @@ size_t systrace_format_line(char *to, const struct systrace_event *event, uint64
 {
 	char *p = to;
 
-	if (event->size < least_size(event->type))
+	if (!systrace_is_whole(event))
 		return 0;
 	p = put_unsigned(p, event->seq);
 	*p++ = ' ';

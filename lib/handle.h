@@ -45,6 +45,9 @@ int systrace_take_options(void *to, size_t size, size_t least, const void *from)
 /* When the event was made, in nanoseconds of that clock as it is set now. Any thread. */
 uint64_t systrace_time_by(const struct systrace *st, const struct systrace_event *event, clockid_t clock);
 
+/* Is it of a type that is known, and has all of what that has? */
+bool systrace_is_whole(const struct systrace_event *event);
+
 /* Tell the user's callback, if there is one: one line. */
 void systrace_log(const struct systrace *st, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

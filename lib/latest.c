@@ -27,10 +27,12 @@ static const struct systrace_event *peek(struct systrace_latest *l, struct systr
 	return e;
 }
 
+/* No more than a ring is ahead: head was loaded before oldest was found to be not past tail. */
 static bool sane(const struct systrace_latest_ring *r, const struct systrace_event *e)
 {
-	return e->size >= sizeof(*e) && e->size % 8 == 0 &&
-	       e->size <= r->reader.head - r->reader.tail;
+	__u64 ahead = r->reader.head - r->reader.tail;
+
+	return e->size >= sizeof(*e) && e->size % 8 == 0 && e->size <= ahead && ahead <= r->reader.mask + 1;
 }
 
 static void step(struct systrace_latest_ring *r, const struct systrace_event *e)

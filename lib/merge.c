@@ -44,8 +44,9 @@ static bool is_size(__u64 size)
 static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, __u64 end)
 {
 	struct systrace_reader *reader = &r->reader;
+	const __u64 ahead = reader->head - reader->tail;
 	const unsigned char *begin = reader->bytes + (reader->tail & reader->mask), *at = begin;
-	const unsigned char *stop = at + (reader->head - reader->tail);
+	const unsigned char *stop = at + (ahead <= reader->mask + 1 ? ahead : 0);
 	const unsigned char *limit = reader->bytes + reader->mask + 1;
 	__u64 first = m->base + 1, seq = systrace_merge_seq(m), place, size = 0;
 	__u64 least = (r->last > seq ? r->last : seq) + 1 - first;
@@ -66,6 +67,8 @@ static void fill(struct systrace_merge *m, struct systrace_merge_ring *r, __u64 
 		m->window[place] = e;
 		least = place + 1;
 	}
+	if (stop == begin)	/* more than a ring is ahead */
+		r->out = true;
 	if (at > stop) {	/* the last one is larger than what is there */
 		r->out = true;
 		at -= size;
@@ -138,9 +141,11 @@ static __u64 given(const struct systrace_merge *m, const struct systrace_merge_r
 	if (r->last <= seq)
 		return r->reader.tail;
 	past.tail = r->released;
-	while ((e = systrace_reader_peek(&past)) && e->seq <= seq)
+	/* They were records when they came into the window; what is wrong must not lead astray now, either. */
+	while (past.tail - r->released < r->reader.tail - r->released && (e = systrace_reader_peek(&past)) &&
+	       e->seq <= seq && is_size(e->size))
 		systrace_reader_advance(&past, e);
-	return past.tail;
+	return past.tail - r->released <= r->reader.tail - r->released ? past.tail : r->reader.tail;
 }
 
 /* True if there is more to release later. */

@@ -82,3 +82,21 @@ const char *systrace_file(const struct systrace_event *event)
 		return "";
 	return (const char *)event + at;
 }
+
+bool systrace_is_whole(const struct systrace_event *event)
+{
+	static const size_t sizes[] = {
+		[SYSTRACE_ENTER] = offsetof(struct systrace_enter, args),
+		[SYSTRACE_RETURN] = sizeof(struct systrace_return),
+		[SYSTRACE_TASK] = sizeof(struct systrace_task),
+		[SYSTRACE_FORK] = sizeof(struct systrace_fork),
+		[SYSTRACE_EXEC] = sizeof(struct systrace_exec),
+		[SYSTRACE_EXIT] = sizeof(struct systrace_exit),
+		[SYSTRACE_SIGNAL] = sizeof(struct systrace_signal),
+		[SYSTRACE_LOST] = sizeof(struct systrace_lost),
+		[SYSTRACE_DETACH] = sizeof(struct systrace_detach),
+	};
+	size_t least = event->type < sizeof(sizes) / sizeof(sizes[0]) ? sizes[event->type] : 0;
+
+	return least && event->size >= least;
+}

@@ -136,11 +136,13 @@ static bool inside(__u64 range, __u64 offset, __u64 stride, __u64 size, __u32 nr
 static bool header_fits(const struct systrace *st)
 {
 	const struct systrace_header *h = st->header;
+	const __u64 aligned = h->rings | h->rings_stride | h->bytes | h->bytes_stride | h->tails |
+			      h->tails_stride | h->seen | h->ring_bytes;
 
 	return h->magic == SYSTRACE_MAGIC && h->abi_version == SYSTRACE_ABI_VERSION &&
 	       h->header_size >= sizeof(*h) && h->ring_size >= sizeof(struct systrace_ring) &&
 	       h->ring_bytes && !(h->ring_bytes & (h->ring_bytes - 1)) &&
-	       h->ring_bytes <= st->data_size / 2 &&
+	       h->ring_bytes <= st->data_size / 2 && !(aligned % sizeof(__u64)) &&
 	       inside(st->data_size, h->rings, h->rings_stride, h->ring_size, h->nr_rings) &&
 	       inside(st->data_size, h->bytes, h->bytes_stride, 2 * h->ring_bytes, h->nr_rings) &&
 	       inside(st->control_size, h->tails, h->tails_stride, sizeof(__u64), h->nr_rings) &&

@@ -450,21 +450,6 @@ static int on_its(struct systrace_tasks *tasks, const struct systrace *st, struc
 	return 0;
 }
 
-static bool is_of_task(const struct systrace_event *event)
-{
-	switch (event->type) {
-	case SYSTRACE_ENTER:
-	case SYSTRACE_RETURN:
-	case SYSTRACE_SIGNAL:
-	case SYSTRACE_FORK:
-	case SYSTRACE_EXEC:
-	case SYSTRACE_EXIT:
-	case SYSTRACE_DETACH:
-		return true;
-	}
-	return false;
-}
-
 static int take(struct systrace_tasks *tasks, const struct systrace *st,
 		const struct systrace_event *event)
 {
@@ -472,12 +457,10 @@ static int take(struct systrace_tasks *tasks, const struct systrace *st,
 	uint32_t tid = event->tid;
 	int ret;
 
-	if (!tid)	/* not visible, as all that have none */
+	if (!systrace_is_whole(event) || event->type == SYSTRACE_LOST || !tid)	/* 0: not visible */
 		return 0;
 	if (event->type == SYSTRACE_TASK)
 		return on_task(tasks, st, event);
-	if (!is_of_task(event))
-		return 0;
 	if (event->type == SYSTRACE_EXEC)
 		tid = ((const struct systrace_exec *)event)->oldtid;
 	e = present(tasks, tid);

@@ -4,6 +4,10 @@
 
 #include "handle.h"
 
+#define SPINS	1000
+#define NAPS	10000
+#define NAP	100000	/* ns */
+
 struct clock {
 	__u64 cycles;
 	__u64 ns;
@@ -16,17 +20,27 @@ struct clock {
  * is an acquire, so that the last one, of clock_count, comes after all: if it
  * has not changed, neither had they.
  */
+static bool read_clock_once(const struct systrace_header *h, struct clock *c)
+{
+	__u32 count = systrace_load_acquire(&h->clock_count);
+
+	c->cycles = systrace_load_acquire(&h->clock_cycles);
+	c->ns = systrace_load_acquire(&h->clock_ns);
+	c->mult = systrace_load_acquire(&h->clock_mult);
+	c->shift = systrace_load_acquire(&h->clock_shift);
+	return !(count & 1) && __atomic_load_n(&h->clock_count, __ATOMIC_RELAXED) == count;
+}
+
+/* It takes the kernel less than a microsecond, unless its CPU is virtual and not running. For ever is a fault. */
 static void read_clock(const struct systrace_header *h, struct clock *c)
 {
-	__u32 count;
+	const struct timespec nap = { .tv_nsec = NAP };
 
-	do {
-		count = systrace_load_acquire(&h->clock_count);
-		c->cycles = systrace_load_acquire(&h->clock_cycles);
-		c->ns = systrace_load_acquire(&h->clock_ns);
-		c->mult = systrace_load_acquire(&h->clock_mult);
-		c->shift = systrace_load_acquire(&h->clock_shift);
-	} while ((count & 1) || __atomic_load_n(&h->clock_count, __ATOMIC_RELAXED) != count);
+	for (unsigned i = 0; i < SPINS; i++)
+		if (read_clock_once(h, c))
+			return;
+	for (unsigned i = 0; i < NAPS && !read_clock_once(h, c); i++)
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &nap, NULL);
 }
 
 /*
@@ -39,7 +53,7 @@ static __u64 scale(__s64 delta, __u32 mult, __u32 shift)
 	__u64 upper = (__u64)(delta >> 32) * mult;
 	__u64 lower = ((__u64)delta & 0xffffffff) * mult;
 
-	return (upper << (32 - shift)) + (lower >> shift);
+	return (upper << ((32 - shift) & 63)) + (lower >> (shift & 63));
 }
 
 uint64_t systrace_time(const struct systrace *st, const struct systrace_event *event)

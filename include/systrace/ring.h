@@ -301,14 +301,20 @@ static inline void systrace_reader_advance(struct systrace_reader *r,
 	r->tail += event->size;
 }
 
+/* Where no record can be is taken for where one can. */
+static inline __u64 systrace_load_oldest(const __u64 *shared_oldest)
+{
+	return systrace_load_acquire(shared_oldest) & ~(__u64)7;
+}
+
 /* Skip what is overwritten; is there anything to read? For a ring that overwrites. */
 static inline int systrace_reader_catch_up(struct systrace_reader *r, const __u64 *shared_oldest)
 {
-	__u64 oldest = systrace_load_acquire(shared_oldest);
+	__u64 oldest = systrace_load_oldest(shared_oldest);
 
-	if (oldest - r->tail < ~(__u64)0 / 2)	/* not before tail */
+	if ((__s64)(oldest - r->tail) > 0)
 		r->tail = oldest;
-	if (r->head - r->tail - 1 >= ~(__u64)0 / 2)	/* not past tail, as far as known */
+	if ((__s64)(r->head - r->tail) <= 0)	/* as far as known */
 		r->head = systrace_load_acquire(r->shared_head);	/* [B] */
 	return r->head != r->tail;
 }
@@ -335,7 +341,7 @@ static inline const struct systrace_event *systrace_reader_copy(struct systrace_
 			words = 1;	/* overwritten, or no record: the caller sees its size */
 		for (i = 1; i < words; i++)
 			to[i] = systrace_load_acquire(&from[i]);
-		if (systrace_load_acquire(shared_oldest) - r->tail - 1 >= ~(__u64)0 / 2)
+		if ((__s64)(systrace_load_oldest(shared_oldest) - r->tail) <= 0)
 			return event;
 	}
 	return (const struct systrace_event *)0;

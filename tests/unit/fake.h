@@ -30,6 +30,7 @@
 /* Where things are: a page of header and rings, and each ring's bytes twice in a row */
 #define FAKE_RINGS_AT	1024
 #define FAKE_STRIDE	(2 * FAKE_BYTES_MAX)
+#define FAKE_CONTROL_AT	(FAKE_PAGE + FAKE_RINGS * FAKE_BYTES_MAX)	/* in the file */
 #define FAKE_DATA	(FAKE_PAGE + FAKE_RINGS * FAKE_STRIDE)
 
 static struct fake {
@@ -184,6 +185,15 @@ static void *map_twice(__u64 ring_bytes, int prot)
 	return at;
 }
 
+static void *map_control(void)
+{
+	void *p = __real_mmap64(NULL, FAKE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fake.memory, FAKE_CONTROL_AT);
+
+	if (p == MAP_FAILED)
+		abort();
+	return p;
+}
+
 /* Memory for rings of that size, and a header that tells of it */
 static void shape_memory(__u64 ring_bytes)
 {
@@ -194,12 +204,10 @@ static void shape_memory(__u64 ring_bytes)
 	if (fake.control)
 		__real_munmap(fake.control, FAKE_PAGE);
 	fake.memory = memfd_create("fake", MFD_CLOEXEC);
-	if (fake.memory < 0 || ftruncate(fake.memory, FAKE_PAGE + FAKE_RINGS * FAKE_BYTES_MAX))
+	if (fake.memory < 0 || ftruncate(fake.memory, FAKE_CONTROL_AT + FAKE_PAGE))
 		abort();
 	fake.bytes = map_twice(ring_bytes, PROT_READ | PROT_WRITE);
-	fake.control = __real_mmap64(NULL, FAKE_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (fake.control == MAP_FAILED)
-		abort();
+	fake.control = map_control();
 	fake.header = (void *)fake.bytes;
 	fake.rings = (void *)(fake.bytes + FAKE_RINGS_AT);
 	*fake.header = (struct systrace_header){
@@ -303,22 +311,14 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t offset)
 {
-	void *p;
-
 	if (fd != fake.fd || fd < 0)
 		return __real_mmap64(at, size, prot, flags, fd, offset);
 	if (fake.map && !fake.map_at--) {
 		errno = -fake.map;
 		return MAP_FAILED;
 	}
-	if (offset)
-		p = map_twice(fake.shape.ring_bytes, PROT_READ);
-	else	/* the same memory at a place of its own */
-		p = mremap(fake.control, 0, FAKE_PAGE, MREMAP_MAYMOVE);
-	if (p == MAP_FAILED)
-		abort();
 	fake.mapped++;
-	return p;
+	return offset ? map_twice(fake.shape.ring_bytes, PROT_READ) : map_control();
 }
 
 int __wrap_munmap(void *at, size_t size);
