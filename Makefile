@@ -12,7 +12,7 @@
 #		DESTDIR if that is set; make uninstall takes them away
 # make driver	the kernel module for this kernel, or for KVER with its headers in KDIR
 # make model	install what is missing, and explore the models of the orderings
-# make coverage	which lines of the driver the tests do not reach: half an hour with SCALE=10
+# make coverage	which lines of library and driver the tests do not reach: half an hour with SCALE=10
 # make bench	what tracing adds to a system call, in instructions: see bench/
 # make bench-peers	the same of other tracers, and what they lose
 # make bench-apps	real programs under each tracer
@@ -169,7 +169,7 @@ $B/coverage/%/systrace.ko: $(driver_sources) $(driver_headers) $B/gcov/%/gcov.ko
 # What the driver is asked by, and memory, of tests that make both themselves: see tests/unit/fake.h
 fake := $(addprefix -Wl$(comma)--wrap=,open open64 close ioctl mmap64 munmap ppoll clock_nanosleep \
 	malloc calloc realloc aligned_alloc free)
-$B/unit/session $B/unit-plain/session $B/unit-coverage/session: LDFLAGS += $(fake)
+$(foreach u,unit unit-plain unit-coverage,$B/$u/session $B/$u/spawn): LDFLAGS += $(fake)
 unit = $(CC) $(CFLAGS) $(LDFLAGS) -Ilib $1 $(filter %.c %.a,$^) $(urcu) -lcmocka -pthread -o $@
 $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 	$(call unit,-fsanitize=address$(comma)undefined -fno-sanitize-recover=all)
@@ -178,7 +178,7 @@ $B/unit/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit
 $B/unit-plain/%: tests/unit/test_%.c $B/libsystrace.a Makefile | $B/unit-plain
 	$(call unit)
 $B/unit-coverage/%: tests/unit/test_%.c $(lib_sources) Makefile | $B/unit-coverage
-	$(call unit,-O0 --coverage -dumpbase '' -dumpdir $@-)
+	$(call unit,-O0 --coverage -fno-builtin-execve -dumpbase '' -dumpdir $@-)
 
 # It does not know fences: what rests on one is stored and loaded as atomics, too
 $B/stress/%-tsan: sanitizers := -fsanitize=thread -Wno-tsan
@@ -263,10 +263,10 @@ model:
 	@tests/install model
 	@tests/model/run
 
-# By the tests in the virtual machine, and why not the others
+# The library by its unit tests, the driver by those in the virtual machine, and why not the others
 coverage:
 	@tests/install check
-	$(run)tests/coverage
+	$(run)status=0; for tests in tests/unit/coverage tests/coverage; do $$tests || status=1; done; exit $$status
 
 bench:
 	$(run)bench/cost && bench/listing

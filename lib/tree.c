@@ -244,16 +244,27 @@ static void link_items(struct copy *copy, unsigned flags)
 
 /* --------------------------------------------------------------- the order --- */
 
-/* The next one beside it or what it hangs under, up to the root; or NONE */
+/* From that one on, the first that has no place yet: where numbers were lost they may lead around in a circle. */
+static size_t undone(const struct copy *copy, size_t i)
+{
+	while (i != NONE && copy->items[i].done)
+		i = copy->items[i].next;
+	return i;
+}
+
+/* The next one beside it, or beside what it hangs under, up to the root; or NONE */
 static size_t beside(const struct copy *copy, size_t i, size_t root, uint32_t *depth)
 {
-	for (; i != root; i = copy->items[i].up, --*depth)
-		if (copy->items[i].next != NONE)
-			return copy->items[i].next;
+	for (; i != root; i = copy->items[i].up, --*depth) {
+		size_t next = undone(copy, copy->items[i].next);
+
+		if (next != NONE)
+			return next;
+	}
 	return NONE;
 }
 
-/* One and all below it. Where numbers were lost it may lead around in a circle: once is enough. */
+/* One and all below it */
 static void write_down(struct copy *copy, size_t root)
 {
 	uint32_t depth = 0;
@@ -261,15 +272,14 @@ static void write_down(struct copy *copy, size_t root)
 
 	while (i != NONE) {
 		struct item *item = &copy->items[i];
-		bool descend = !item->done && item->below != NONE;
+		size_t below;
 
-		if (!item->done) {
-			item->done = true;
-			item->state.depth = depth;
-			copy->order[copy->nr_ordered++] = i;
-		}
-		depth += descend;
-		i = descend ? item->below : beside(copy, i, root, &depth);
+		item->done = true;
+		item->state.depth = depth;
+		copy->order[copy->nr_ordered++] = i;
+		below = undone(copy, item->below);
+		depth += below != NONE;
+		i = below != NONE ? below : beside(copy, i, root, &depth);
 	}
 }
 

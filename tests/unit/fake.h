@@ -47,6 +47,7 @@ static struct fake {
 	int fd;				/* that of the session, or -1 */
 	unsigned opened, closed, setups, kicks, naps, mapped;
 	int interrupts;			/* so many ioctls are interrupted first */
+	void *at[2];			/* the session's mappings */
 	struct systrace_setup shape;
 	struct systrace_attach_args attach;
 	struct systrace_detach_args detach;
@@ -318,13 +319,19 @@ void *__wrap_mmap64(void *at, size_t size, int prot, int flags, int fd, off_t of
 		return MAP_FAILED;
 	}
 	fake.mapped++;
-	return offset ? map_twice(fake.shape.ring_bytes, PROT_READ) : map_control();
+	fake.at[offset != 0] = offset ? map_twice(fake.shape.ring_bytes, PROT_READ) : map_control();
+	return fake.at[offset != 0];
 }
 
 int __wrap_munmap(void *at, size_t size);
 int __wrap_munmap(void *at, size_t size)
 {
-	fake.mapped--;
+	for (unsigned i = 0; i < 2; i++) {
+		if (at != fake.at[i])
+			continue;
+		fake.at[i] = NULL;
+		fake.mapped--;
+	}
 	return __real_munmap(at, size);
 }
 
@@ -399,6 +406,7 @@ static void give_way(unsigned cpu, __u64 size)
 }
 
 /* A record in a CPU's ring that has the next number, or none if it is full. */
+__attribute__((unused))
 static struct systrace_event *fake_put(unsigned cpu, unsigned type, unsigned tid, size_t size)
 {
 	struct systrace_event *e;

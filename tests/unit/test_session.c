@@ -432,6 +432,23 @@ static void no_records(void **state)
 	}
 }
 
+/* A head that is more than a ring ahead, where nothing is read from */
+static void ahead(void **state)
+{
+	static const uint32_t policies[] = { SYSTRACE_FULL_DROP, SYSTRACE_FULL_OVERWRITE };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		open_session(policies[i], 4096);
+		fake_put(0, SYSTRACE_ENTER, 7, CALL);
+		fake.rings[0].head = 4104;
+		assert_int_equal(systrace_wait(st, -1), -EPROTO);
+		assert_null(systrace_next(st));
+		systrace_close(st);
+		st = NULL;
+	}
+}
+
 static void overwrites(void **state)
 {
 	struct systrace_options o = options(SYSTRACE_FULL_OVERWRITE, 4096);
@@ -566,6 +583,71 @@ static void parts(void **state)
 	assert_int_equal(systrace_ring_wait(st, 1, 2, -1), -EPROTO);
 	assert_null(systrace_ring_next(st, 2));
 	assert_int_equal(systrace_ring_wait(st, 1, 1, 0), 0);
+	/* Hung up, and something still to come: of the ring that is none any more */
+	assert_int_equal(systrace_ring_wait(st, 1, 1, 10), 0);
+	fake.revents = POLLHUP;
+	assert_int_equal(systrace_ring_wait(st, 1, 1, 10), 0);
+	assert_int_equal(systrace_ring_wait(st, 0, 0, 0), -EINVAL);
+	assert_int_equal(systrace_ring_wait(st, 3, 1, 0), -EINVAL);
+	assert_int_equal(systrace_ring_wait(st, 2, 2, 0), -EINVAL);
+	systrace_ring_release(st, 3);
+	systrace_close(st);
+	open_session(SYSTRACE_FULL_OVERWRITE, 4096);
+	assert_int_equal(systrace_split(st), -EOPNOTSUPP);
+}
+
+/* ----------------------------------------------------------------------- clocks --- */
+
+static void settles(void)
+{
+	if (fake.naps > 3)
+		fake.header->clock_count = 2;
+}
+
+static void clocks(void **state)
+{
+	struct systrace_event e = { .time = 1000 };
+
+	(void)state;
+	open_session(0, 4096);
+	assert_int_equal(systrace_time(st, &e), 1000);
+	assert_true(systrace_time_real(st, &e) > 1600000000000000000);
+	fake.header->clock = SYSTRACE_CLOCK_TSC;
+	fake.header->clock_cycles = 900;
+	fake.header->clock_ns = 5000;
+	fake.header->clock_mult = 3U << 30;
+	fake.header->clock_shift = 30;
+	assert_int_equal(systrace_time(st, &e), 5300);
+	e.time = 800;
+	assert_int_equal(systrace_time(st, &e), 4700);
+	e.time = 900 + (1ULL << 40);
+	assert_int_equal(systrace_time(st, &e), 5000 + (3ULL << 40));
+	fake.header->clock_count = 1;	/* it is just changing; then that is over, or never */
+	fake.asleep = settles;
+	assert_int_equal(systrace_time(st, &e), 5000 + (3ULL << 40));
+	assert_int_equal(fake.naps, 4);
+	fake.asleep = NULL;
+	fake.header->clock_count = 1;
+	assert_int_equal(systrace_time(st, &e), 5000 + (3ULL << 40));
+}
+
+static void text(void **state)
+{
+	char line[SYSTRACE_FORMAT_BYTES];
+	struct systrace_event *e;
+
+	(void)state;
+	open_session(0, 4096);
+	e = fake_put(0, SYSTRACE_EXIT, 7, sizeof(struct systrace_exit));
+	assert_int_equal(systrace_format(st, e, 0, line, sizeof(line)), strlen("1 0.000001000 7 EXIT status=0"));
+	assert_string_equal(line, "1 0.000001000 7 EXIT status=0");
+	assert_true(systrace_format(st, e, SYSTRACE_FORMAT_RAW, line, sizeof(line)) > 0);
+	assert_int_equal(systrace_format(st, e, 2, line, sizeof(line)), -EINVAL);
+	assert_int_equal(systrace_format(st, e, 0, line, sizeof(line) - 1), -EINVAL);
+	e->type = 77;
+	assert_int_equal(systrace_format(st, e, 0, line, sizeof(line)), -EINVAL);
+	assert_string_equal(systrace_version(), SYSTRACE_VERSION);
+	assert_string_equal(systrace_cause_name(SYSTRACE_LOST_OVERWRITTEN), "overwritten");
 }
 
 /* --------------------------------------------------------------------- control --- */
@@ -705,9 +787,12 @@ int main(void)
 		TEST(begun),
 		TEST(wakes),
 		TEST(no_records),
+		TEST(ahead),
 		TEST(overwrites),
 		TEST(snapshot),
 		TEST(parts),
+		TEST(clocks),
+		TEST(text),
 		TEST(control),
 		TEST(no_memory_for_rules),
 		TEST(no_memory_for_tasks),

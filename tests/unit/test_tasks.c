@@ -510,6 +510,36 @@ static void memory_is_bounded(void **state)
 	assert_int_equal(find(1).forks, 200000);
 }
 
+/* An exec by a thread: what had its number before goes in the end. */
+static void moved_go(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	task(1, 1, 0, "init");
+	before = stats().bytes;
+	for (unsigned i = 0; i < 5 * SYSTRACE_TASKS_BATCH; i++) {
+		fork_process(1, 2);
+		fork_flags(2, 3, 2, VM);
+		exit_with(2, 0);
+		exec(3, 2, "new", "new");
+		exit_with(2, 0);
+	}
+	assert_true(stats().bytes - before < 5 * SYSTRACE_TASKS_BATCH * sizeof(struct systrace_entry));
+	tree_is(0, SYSTRACE_TREE_THREADS, "1");
+}
+
+/* Numbers that name each other, which only lost events can make */
+static void a_circle(void **state)
+{
+	(void)state;
+	task(10, 10, 20, "a");
+	task(20, 20, 10, "b");
+	task(30, 30, 20, "c");
+	tree_is(0, 0, "10 (20 (30))");
+	tree_is(20, 0, "20 (10 30)");
+}
+
 /* Its threads need it: their process's first, which has ended. */
 static void leaders_stay(void **state)
 {
@@ -597,6 +627,8 @@ int main(void)
 		TEST(others_are_none),
 		TEST(a_look_is_as_of_an_event),
 		TEST(memory_is_bounded),
+		TEST(moved_go),
+		TEST(a_circle),
 		TEST(leaders_stay),
 		TEST(many),
 		TEST(options),
