@@ -60,7 +60,7 @@ urcu := $(if $(ARCH),,-lurcu-cds -lurcu-bp -lurcu-common)
 unit_tests := $(patsubst tests/unit/test_%.c,$B/unit/%,$(wildcard tests/unit/test_*.c))
 stress_tests := $(foreach t,ring merge latest tasks,$(foreach s, -tsan -asan,$B/stress/$t$s) $B/stress/$t)
 # Of one file each
-small_examples := agent counts epoll-loop flight-recorder parallel $(if $(ARCH),,tree)
+small_examples := agent counts epoll-loop flight-recorder parallel $(if $(ARCH),,netalert tree)
 manual := $(patsubst man/%,$B/man/%,$(filter-out $(if $(ARCH),%/systrace_tasks.3),$(wildcard man/*.[37])))
 guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
 
@@ -99,7 +99,7 @@ $B/systrace-dump: $(dump_objects) $B/libsystrace.a
 $B/agent: $B/examples/agent.o
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ -o $@
 
-$B/tree: libraries := $(urcu)
+$B/tree $B/netalert: libraries := $(urcu)
 $(addprefix $B/,$(filter-out agent,$(small_examples))): $B/%: $B/examples/%.o $B/libsystrace.a
 	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(libraries) -pthread -o $@
 

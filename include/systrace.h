@@ -65,16 +65,21 @@ struct systrace_options {
 				 * the limit on locked memory */
 	uint64_t events;	/* 1 << SYSTRACE_ENTER and so on; 0: all */
 	uint32_t full;		/* SYSTRACE_FULL_DROP ... */
-	uint32_t timeout_ms;	/* SYSTRACE_FULL_BLOCK: longest wait of a traced task; 0: 10 s */
-	uint32_t watermark;	/* bytes in one ring that wake the reader; 0: any event. At
-				 * most half of ring_bytes, and cut to that if those are 0 */
-	uint32_t latency_us;	/* with a watermark: the longest an event stays unread */
+	uint32_t timeout_ms;	/* SYSTRACE_FULL_BLOCK: longest wait of a traced task; 0: 10 s;
+				 * SYSTRACE_NO_TIMEOUT: for ever. More than SYSTRACE_TIMEOUT_MAX, a
+				 * minute, needs CAP_SYS_ADMIN. */
+	uint32_t watermark;	/* bytes in one ring that wake the reader; 0: any event. At most half
+				 * of ring_bytes, and cut to that if ring_bytes is 0 */
+	uint32_t latency_us;	/* with a watermark: the longest an event stays unread, 50 to
+				 * 10,000,000; 0: 10,000 */
 	uint32_t older;		/* with SYSTRACE_FULL_OVERWRITE, 1: also events that are followed by
 				 * missing ones, a LOST event in place of each gap */
 	uint32_t reserved;	/* 0 */
 	/*
-	 * Unless NULL, it is told in words why something fails, or is not as asked for: a line
-	 * without a newline, valid during the call, which is one of a function of this header.
+	 * Unless NULL, it is called with words for why systrace_open fails or does not do quite as
+	 * asked, with the option that is to blame and what to do, or why nothing more can be read: a line
+	 * without a newline, valid until it returns. By the thread that called the library, before
+	 * the function that fails returns.
 	 */
 	void (*log)(void *log_arg, const char *text);
 	void *log_arg;
@@ -82,7 +87,7 @@ struct systrace_options {
 
 /*
  * Open a session. opts may be NULL: all defaults. On success *out is the handle.
- *	-ENOENT, -EACCES  no device (is the module loaded?), or no permission for it
+ *	-ENOENT, -ENODEV, -EACCES  no device (is the module loaded?), or no permission for it
  *	-EINVAL		an option the driver refuses (see SETUP in uapi.h), `older` with
  *			another policy, or opts->size is less than the first version's
  *	-E2BIG		opts is longer than this library's and not zero there
@@ -136,7 +141,7 @@ struct systrace_spawn_options {
 
 /*
  * Start a program and follow it: its successful execve is the first system call
- * in the trace. file is looked for on PATH like execvp does (the caller's PATH,
+ * in the trace, after a TASK event that names the caller's program. file is looked for on PATH like execvp does (the caller's PATH,
  * before the child exists); argv ends with NULL; opts may be NULL.
  * Descriptors, signal dispositions and mask pass to the program as
  * by fork and exec. On success *pid is the child, for the caller to wait for.
@@ -185,11 +190,14 @@ int systrace_policy(struct systrace *st, const struct systrace_rule *rules, unsi
  *	*		all, also numbers that no table has
  *	i386:openat	of that ABI alone: see systrace_abi_name. A number without one is of the
  *			ABI that this program is of
+ * A name means the call: what a 32-bit program does by socketcall or ipc is one of those, which
+ * %network and %ipc have.
  *	!read		not that, though words before it say so. If the first word begins with !,
  *			all are meant before it
- * Each says ENTER, RETURN and all arguments: change what they are to record, if it shall be
- * less. Returns how many there are; *rules is for free().
- *	-EINVAL		a word means nothing: *bad, unless bad is NULL, is where it begins in text
+ * No blanks, and no empty words. Each says ENTER, RETURN and all arguments: change what they are to
+ * record, if it shall be less. Returns how many there are; *rules is for free().
+ *	-EINVAL		a word means nothing: *bad, unless bad is NULL, is where it begins in text, which
+ *			can be its end
  *	-ENOMEM		no memory
  */
 int systrace_rules(struct systrace_rule **rules, const char *text, const char **bad);
@@ -242,8 +250,9 @@ int systrace_snapshot(struct systrace *st, int (*each)(void *arg, const struct s
  *	1	there is
  *	0	the time is up
  *	-ECHILD	no task is attached any more, nor a cgroup, and all events are read (not
- *		before the first attach: until then it waits)
- *	-EINTR	a signal handler ran
+ *		before the first attach: until then it waits). At once, whatever watermark and
+ *		latency_us, and whether anybody waits for the ended or not
+ *	-EINTR	a signal handler ran, whether with SA_RESTART or not
  *	-EPROTO	a ring holds what cannot be a record: nothing more will come, and
  *		the session is of no use but to be closed
  *	-EIO	the driver reports an error on its descriptor
@@ -322,8 +331,9 @@ struct systrace_tasks;
 /* Zero it, set `size`, and set what shall not be the default. */
 struct systrace_tasks_options {
 	size_t size;		/* sizeof(struct systrace_tasks_options) */
-	uint32_t ended;		/* of those that have ended, how many are remembered, the last ones:
-				 * up to 2048 more are until room is made. 0: 1024 */
+	uint32_t ended;		/* of those that have ended, how many are remembered, the last ones. 0:
+				 * 1024. Ancestors of those that are there are remembered longer: up to twice
+				 * as many in all, and up to 2048 more until room is made. */
 	uint32_t reserved;	/* 0 */
 };
 
@@ -356,7 +366,8 @@ enum systrace_task_end {
 struct systrace_task_state {
 	uint64_t id;		/* seq of its FORK or TASK, which names it for good; 0: not known */
 	uint64_t process;	/* the same for all tasks of a process, and no other; 0: not known */
-	uint64_t parent;	/* `process` of what made its process; 0: not known */
+	uint64_t parent;	/* `process` of its parent: of what made its process, or, with CLONE_PARENT, of
+				 * that one's parent; 0: not known */
 	uint32_t tid;
 	uint32_t tgid;		/* 0: not known */
 	uint32_t ppid;		/* tgid of its parent when it began; 0: not known, or not visible */
@@ -370,8 +381,10 @@ struct systrace_task_state {
 	uint64_t signals;	/* SIGNAL events */
 	uint64_t execs;		/* EXEC events */
 	uint64_t forks;		/* FORK events: children and threads that it made */
-	char comm[SYSTRACE_COMM_BYTES];	/* as of its beginning, or its last exec */
-	const char *file;	/* what it executes, as TASK or EXEC named it; "": not known */
+	char comm[SYSTRACE_COMM_BYTES];	/* as of its beginning, or its last exec: not if it was
+					 * changed since, as by prctl */
+	const char *file;	/* what it executes: a path, or after an exec what that was given, as
+				 * "/proc/self/exe"; a child begins with its parent's. "": not known */
 };
 
 /*
@@ -398,6 +411,16 @@ int systrace_tasks_find(const struct systrace_tasks *tasks, pid_t tid,
  */
 int systrace_tasks_tree(const struct systrace_tasks *tasks, pid_t root, unsigned flags,
 			struct systrace_task_state **states, uint64_t *seq);
+
+/*
+ * The task that has that number, or had it last: states[0]; then its process's parent, that one's parent, and so on, as
+ * far as they are known, the last one's depth being 0. *states, *seq and the return value as of systrace_tasks_tree.
+ * Any thread.
+ *	-ESRCH		nobody that is there or remembered
+ *	-ENOMEM		no memory
+ */
+int systrace_tasks_ancestors(const struct systrace_tasks *tasks, pid_t tid, struct systrace_task_state **states,
+			     uint64_t *seq);
 
 /* How much it holds. Any thread. */
 struct systrace_tasks_stats {
@@ -451,6 +474,12 @@ unsigned systrace_syscall_classes(unsigned abi, int nr);
 /* The class of that name, or 0; the name of one, or NULL. */
 unsigned systrace_class(const char *name);
 const char *systrace_class_name(unsigned class_);
+
+/*
+ * errno of a RETURN event of a call that failed; 512 to 516 of one that the kernel starts again, or that a signal
+ * ended. Else 0, as of any other event.
+ */
+int systrace_error(const struct systrace_event *event);
 
 /* "ENOENT" for 2, also the kernel's own (512 ... 516); NULL if unknown. */
 const char *systrace_errno_name(int error);

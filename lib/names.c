@@ -6,6 +6,8 @@
 
 #include "handle.h"
 
+#define LARGEST_ERROR	4095	/* as the kernel has it */
+
 /* -------------------------------------------------------- errors, words --- */
 
 /* What restarts a call inside of the kernel; no program sees these. */
@@ -81,6 +83,15 @@ const char *systrace_file(const struct systrace_event *event)
 	if (!at || event->size <= at || !memchr((const char *)event + at, 0, event->size - at))
 		return "";
 	return (const char *)event + at;
+}
+
+int systrace_error(const struct systrace_event *event)
+{
+	const struct systrace_return *ret = (const void *)event;
+
+	if (event->type != SYSTRACE_RETURN || ret->result >= 0 || ret->result < -LARGEST_ERROR)
+		return 0;
+	return (int)-ret->result;
 }
 
 bool systrace_is_whole(const struct systrace_event *event)

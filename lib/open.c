@@ -11,6 +11,9 @@
 #include "handle.h"
 
 #define RING_BYTES	(8ULL << 20)	/* per CPU, if nobody says otherwise */
+#define LATENCY_US	10000		/* with a watermark, the same */
+#define LATENCY_MIN	50
+#define LATENCY_MAX	10000000
 #define OPTIONS_SIZE_1	(offsetof(struct systrace_options, log_arg) + sizeof(void *))
 
 /* --------------------------------------------------------------- options --- */
@@ -68,6 +71,30 @@ static int setup_largest(const struct systrace *st, const struct systrace_info *
 	}
 }
 
+/* Which option the driver does not like, as far as can be told from here */
+static const char *reason(int error, const struct systrace_info *info, const struct systrace_setup *s)
+{
+	if (error == -EPERM)
+		return "timeout_ms is above a minute, which needs CAP_SYS_ADMIN";
+	if (error == -ENOMEM)
+		return "ring_bytes for each CPU, or the limit on locked memory";
+	if (error == -EOPNOTSUPP)
+		return "it does not have that full";
+	if (s->ring_bytes & (s->ring_bytes - 1))
+		return "ring_bytes is no power of two";
+	if (s->ring_bytes < info->ring_bytes_min || s->ring_bytes > info->ring_bytes_max)
+		return "ring_bytes is too little or too much, see systrace_info";
+	if (s->events & ~info->events)
+		return "events has a type that there is not";
+	if (s->watermark > s->ring_bytes / 2)
+		return "watermark is above half of ring_bytes";
+	if (s->watermark ? s->latency_us < LATENCY_MIN || s->latency_us > LATENCY_MAX : s->latency_us)
+		return "latency_us is 50 to 10000000, with a watermark";
+	if (s->timeout_ms && s->full != SYSTRACE_FULL_BLOCK)
+		return "timeout_ms is for SYSTRACE_FULL_BLOCK";
+	return "full, or an option that is newer than the driver";
+}
+
 static int setup_rings(const struct systrace *st, const struct systrace_options *opts,
 		       struct systrace_setup *setup)
 {
@@ -83,14 +110,15 @@ static int setup_rings(const struct systrace *st, const struct systrace_options 
 		.full = opts->full,
 		.timeout_ms = opts->timeout_ms,
 		.watermark = opts->watermark,
-		.latency_us = opts->latency_us,
+		.latency_us = opts->watermark && !opts->latency_us ? LATENCY_US : opts->latency_us,
 	};
 	if (!opts->ring_bytes)
 		ret = setup_largest(st, &info, setup);
 	else
 		ret = systrace_ioctl(st, SYSTRACE_IOC_SETUP, setup);
 	if (ret)
-		systrace_log(st, "the driver refuses such a session: %s", strerror(-ret));
+		systrace_log(st, "the driver refuses such a session: %s: %s", strerror(-ret),
+			     reason(ret, &info, setup));
 	return ret;
 }
 

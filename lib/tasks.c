@@ -12,7 +12,6 @@
 #define ENDED		1024		/* remembered, if nobody says otherwise */
 #define BUCKETS		1024
 #define OPTIONS_SIZE_1	(offsetof(struct systrace_tasks_options, reserved) + sizeof(uint32_t))
-#define LARGEST_ERROR	4095
 #define RESTART_FIRST	512		/* -512 ... -516: the kernel's own, of a call that goes on */
 #define RESTART_LAST	516
 
@@ -113,8 +112,8 @@ static int has_tid(struct cds_lfht_node *node, const void *tid)
 	return entry_of(node)->tid == *(const uint32_t *)tid;
 }
 
-/* Who has, or had last, that number after event seq; in a read section, or the writer. */
-static struct systrace_entry *newest(const struct systrace_tasks *tasks, uint32_t tid, uint64_t seq)
+struct systrace_entry *systrace_entry_find(const struct systrace_tasks *tasks, uint32_t tid, uint64_t process,
+					   uint64_t seq)
 {
 	struct systrace_entry *found = NULL;
 	struct cds_lfht_node *node;
@@ -125,10 +124,17 @@ static struct systrace_entry *newest(const struct systrace_tasks *tasks, uint32_
 	     cds_lfht_next_duplicate(tasks->table, has_tid, &tid, &iter)) {
 		struct systrace_entry *e = entry_of(node);
 
-		if (systrace_entry_visible(e, seq) && (!found || e->from > found->from))
+		if (systrace_entry_visible(e, seq) && (!process || e->process == process) &&
+		    (!found || e->from > found->from))
 			found = e;
 	}
 	return found;
+}
+
+struct systrace_entry *systrace_entry_parent(const struct systrace_tasks *tasks, const struct systrace_entry *e,
+					     uint64_t seq)
+{
+	return e->parent ? systrace_entry_find(tasks, e->ppid, e->parent, seq) : NULL;
 }
 
 static struct systrace_entry **cached(struct systrace_tasks *tasks, uint32_t tid)
@@ -145,7 +151,7 @@ static struct systrace_entry *present(struct systrace_tasks *tasks, uint32_t tid
 	if (e && e->tid == tid)
 		return e;
 	rcu_read_lock();	/* which the table asks for */
-	e = newest(tasks, tid, UINT64_MAX);
+	e = systrace_entry_find(tasks, tid, 0, UINT64_MAX);
 	rcu_read_unlock();
 	if (!e || e->ended)
 		return NULL;
@@ -168,7 +174,7 @@ static struct systrace_entry *leader(struct systrace_tasks *tasks, uint32_t tgid
 	if (!tgid)
 		return NULL;
 	rcu_read_lock();
-	e = newest(tasks, tgid, UINT64_MAX);	/* also one that ended before its threads */
+	e = systrace_entry_find(tasks, tgid, 0, UINT64_MAX);	/* also one that ended before its threads */
 	rcu_read_unlock();
 	return e && e->tgid == tgid ? e : NULL;
 }
@@ -207,10 +213,46 @@ static void publish(struct systrace_tasks *tasks, struct systrace_entry *e, uint
 	add(&tasks->bytes, sizeof(*e));
 }
 
+/* What made a task that is there, and what made that, and so on, is of this round. */
+static void mark_ancestors(struct systrace_tasks *tasks)
+{
+	struct cds_lfht_node *node;
+	struct cds_lfht_iter iter;
+	struct systrace_entry *e;
+
+	tasks->round++;
+	rcu_read_lock();
+	cds_lfht_for_each(tasks->table, &iter, node) {
+		e = entry_of(node);
+		if (e->ended || e->moved)
+			continue;
+		for (; e && e->round != tasks->round; e = systrace_entry_parent(tasks, e, UINT64_MAX))
+			e->round = tasks->round;
+	}
+	rcu_read_unlock();
+}
+
+/* So that no more than `most` are remembered, the oldest leave; ancestors only if they are to leave, too. */
+static void forget(struct systrace_tasks *tasks, uint64_t most, bool ancestors)
+{
+	for (uint64_t n = tasks->ended.nr; n && tasks->ended.nr > most; n--) {
+		struct systrace_entry *e = list_take(&tasks->ended);
+
+		if (e->threads || (e->round == tasks->round && !ancestors)) {
+			list_add(&tasks->ended, e);
+			continue;
+		}
+		list_add(&tasks->left, e);
+		add(&tasks->forgotten, 1);
+	}
+}
+
 /* All that has ended long ago leaves; what left before is freed. See tasks.h. */
 static void make_room(struct systrace_tasks *tasks)
 {
 	struct systrace_entry *e;
+
+	mark_ancestors(tasks);
 
 	synchronize_rcu();
 	SYSTRACE_TSAN(__tsan_acquire(tasks->table));
@@ -221,15 +263,8 @@ static void make_room(struct systrace_tasks *tasks)
 		sub(&tasks->bytes, sizeof(*e));
 		free(e);
 	}
-	for (uint32_t n = tasks->ended.nr; n && tasks->ended.nr > tasks->keep; n--) {
-		e = list_take(&tasks->ended);
-		if (e->threads) {
-			list_add(&tasks->ended, e);
-			continue;
-		}
-		list_add(&tasks->left, e);
-		add(&tasks->forgotten, 1);
-	}
+	forget(tasks, tasks->keep, false);
+	forget(tasks, 2ULL * tasks->keep, true);
 	store(&tasks->remembered, tasks->ended.nr);
 	while ((e = list_take(&tasks->moved)))
 		list_add(&tasks->left, e);
@@ -415,10 +450,10 @@ static int on_exec(struct systrace_tasks *tasks, const struct systrace *st, stru
 	return 0;
 }
 
-static bool is_failure(int64_t result)
+/* A call that goes on is none. */
+static bool is_failure(int error)
 {
-	return result < 0 && result >= -LARGEST_ERROR &&
-	       (result > -RESTART_FIRST || result < -RESTART_LAST);
+	return error && (error < RESTART_FIRST || error > RESTART_LAST);
 }
 
 /* Of a task that is there */
@@ -430,7 +465,7 @@ static int on_its(struct systrace_tasks *tasks, const struct systrace *st, struc
 		add(&e->calls, 1);
 		break;
 	case SYSTRACE_RETURN:
-		if (is_failure(((const struct systrace_return *)event)->result))
+		if (is_failure(systrace_error(event)))
 			add(&e->failures, 1);
 		break;
 	case SYSTRACE_SIGNAL:
@@ -516,7 +551,7 @@ int systrace_tasks_find(const struct systrace_tasks *tasks, pid_t tid, struct sy
 			char *file, size_t size)
 {
 	uint64_t seq = systrace_tasks_read_begin(tasks);
-	const struct systrace_entry *e = newest(tasks, (uint32_t)tid, seq);
+	const struct systrace_entry *e = systrace_entry_find(tasks, (uint32_t)tid, 0, seq);
 
 	if (e) {
 		const char *name = systrace_entry_state(e, seq, state);

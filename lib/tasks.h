@@ -48,7 +48,8 @@ struct systrace_entry {
 	uint64_t id, process, parent;
 	uint32_t tid, tgid, ppid;
 	struct systrace_entry *leader;	/* of its process, unless it is that itself; the writer's, */
-	uint32_t threads;		/* as are the threads that have this one as their leader */
+	uint32_t threads;		/* as are the threads that have this one as their leader; */
+	uint32_t round;			/* the last in which it was found to be an ancestor */
 	uint64_t start, end;
 	uint32_t how, status;
 	uint64_t calls, failures, signals, execs, forks;
@@ -57,7 +58,7 @@ struct systrace_entry {
 /* In the order of events */
 struct systrace_entries {
 	struct systrace_entry *first, **last;
-	uint32_t nr;
+	uint64_t nr;
 };
 
 struct systrace_tasks {
@@ -66,7 +67,8 @@ struct systrace_tasks {
 	uint64_t present, remembered, forgotten, bytes;
 	/* The writer's: */
 	uint32_t keep;
-	uint32_t pending;		/* ends since room was made */
+	uint32_t pending;		/* ends since room was made, */
+	uint32_t round;			/* and how often it was */
 	unsigned long buckets, entries;
 	struct systrace_entries ended;	/* in the table */
 	struct systrace_entries moved;	/* in the table */
@@ -85,6 +87,15 @@ static inline int systrace_entry_visible(const struct systrace_entry *e, uint64_
 	moved = __atomic_load_n(&e->moved, __ATOMIC_RELAXED);
 	return !moved || moved > seq;
 }
+
+/*
+ * Who has, or had last, that number after event seq, in that process unless that is 0; and what made its process. In
+ * a read section. NULL: nobody, as far as is remembered.
+ */
+struct systrace_entry *systrace_entry_find(const struct systrace_tasks *tasks, uint32_t tid, uint64_t process,
+					   uint64_t seq);
+struct systrace_entry *systrace_entry_parent(const struct systrace_tasks *tasks, const struct systrace_entry *e,
+					     uint64_t seq);
 
 /*
  * As of that event; the caller is in a read section. Returns the file's name, which is valid until

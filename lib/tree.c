@@ -341,6 +341,45 @@ static int write_tree(struct copy *copy, pid_t root, unsigned flags, struct syst
 	return give(copy, states);
 }
 
+static int copy_ancestors(const struct systrace_tasks *tasks, pid_t tid, struct copy *copy, uint64_t *seq)
+{
+	const struct systrace_entry *e;
+	bool fits = true;
+
+	*seq = systrace_tasks_read_begin(tasks);
+	for (e = systrace_entry_find(tasks, (uint32_t)tid, 0, *seq); fits && e;
+	     e = systrace_entry_parent(tasks, e, *seq))
+		fits = copy_entry(copy, e, *seq);
+	systrace_tasks_read_end(tasks);
+	if (!fits)
+		return -ENOMEM;
+	return copy->nr ? 0 : -ESRCH;
+}
+
+int systrace_tasks_ancestors(const struct systrace_tasks *tasks, pid_t tid, struct systrace_task_state **states,
+			     uint64_t *seq)
+{
+	struct copy copy = { 0 };
+	uint64_t as_of;
+	int ret = copy_ancestors(tasks, tid, &copy, &as_of);
+
+	if (!ret) {
+		copy.order = calloc(copy.nr, sizeof(*copy.order));
+		ret = copy.order ? 0 : -ENOMEM;
+	}
+	if (!ret) {
+		for (; copy.nr_ordered < copy.nr; copy.nr_ordered++) {
+			copy.order[copy.nr_ordered] = copy.nr_ordered;
+			copy.items[copy.nr_ordered].state.depth = (uint32_t)(copy.nr - 1 - copy.nr_ordered);
+		}
+		ret = give(&copy, states);
+	}
+	copy_free(&copy);
+	if (ret >= 0 && seq)
+		*seq = as_of;
+	return ret;
+}
+
 int systrace_tasks_tree(const struct systrace_tasks *tasks, pid_t root, unsigned flags,
 			struct systrace_task_state **states, uint64_t *seq)
 {

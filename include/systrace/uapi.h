@@ -162,7 +162,8 @@ struct systrace_event {
  * 0x40000000. nargs says how many of args there are: those that the call really
  * has (all 6 for an unknown number), or fewer if a policy asks for fewer.
  *
- * A call that never returns (exit, a kill in mid-call) has no RETURN. One that
+ * A call that never returns (exit) has no RETURN. One in which the task is killed may have
+ * none, or, if it was asleep, one of the kernel's own -512 to -516. One that
  * seccomp refused, or that a debugger emulates, has no ENTER; one that user
  * dispatch (prctl) turned into a signal has neither, nor has, on 5.10, one for which
  * seccomp kills: the task's EXIT is all. A debugger, and seccomp through one, can make
@@ -179,7 +180,8 @@ struct systrace_enter {
 };
 
 /*
- * A system call returns. result is what the kernel gives: what the program gets,
+ * A system call returns. result is what the kernel gives, with -4095 to -1 for an error, in every
+ * ABI: what the program gets,
  * unless a debugger changes it after; or for a call that will be started again, the
  * kernel's own -512 to -516; or for a call that seccomp turned into a signal, what the
  * register has: nr on x86, the first argument on arm64, there also if a debugger skips
@@ -222,7 +224,8 @@ struct systrace_fork {
 
 /*
  * A task runs a new program. oldtid differs from tid if a thread other than the
- * leader did it and took over the leader's number. The file's name follows, as
+ * leader did it and took over the leader's number: the leader's EXIT, and that of all other threads, comes
+ * before, and oldtid has none. The file's name follows, as
  * the kernel was given it (the script, for a script), cut if it is too long.
  */
 struct systrace_exec {

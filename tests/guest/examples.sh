@@ -54,11 +54,17 @@ check 'has what each CPU had' grep -Eq '^CPU [0-9]+: [1-9][0-9]+ events, [1-9][0
 programs="counts epoll-loop flight-recorder parallel"
 if [ -e tree ]; then	# which is not built for other architectures
 	programs="$programs tree"
+	programs="$programs netalert"
+	check 'netalert ends as the program does' ends 7 ./netalert sh -c 'ls; sh -c "nc 127.0.0.1 9; true"; exit 7'
+	check 'and tells of a connection, and who made it' \
+		grep -Eq '^connect failed with ECONNREFUSED: .*, process [0-9]+\) <- .* <- .*process [0-9]+\)$' out
+	check 'and of nothing else' [ "$(grep -vc '^connect' out)" = "$(ls | wc -l)" ]
 	check 'tree' quietly ./tree sh -c 'sleep 1.2; (ls nowhere | cat) 2>/dev/null'
 	check 'tree shows what is there meanwhile' [ "$(grep -c 'after event' out)" -ge 3 ]
 	check 'and in the end what has been, and how it ended' [ "$(grep -c '^ .* [1-9][0-9]*  .*\[[01]\]$' out)" -ge 4 ]
 fi
 for program in $programs; do
-	check "$program says how it is used" ends 2 "./$program"
+	"./$program" 2>usage
+	check "$program says how it is used" grep -q "^usage: $program " usage
 done
 echo "1..$n"

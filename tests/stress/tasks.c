@@ -165,6 +165,25 @@ static void look_at_tree(void)
 	__atomic_fetch_add(&trees, 1, __ATOMIC_RELAXED);
 }
 
+/* Up to the first, or to where it is forgotten */
+static void look_up(__u32 tid)
+{
+	struct systrace_task_state *states;
+	int nr = systrace_tasks_ancestors(tasks, (pid_t)tid, &states, NULL);
+
+	if (nr == -ESRCH)
+		return;
+	check(nr > 0 && nr <= 10, "no ancestors", tid);
+	for (int i = 0; i < nr; i++) {
+		if (states[i].id == 1)
+			check_first(&states[i]);
+		else
+			check_task(&states[i]);
+		check(!i || states[i - 1].parent == states[i].process, "not its parent", states[i].id);
+	}
+	free(states);
+}
+
 /* The process that has begun some steps before now */
 static void look_for(__u64 back)
 {
@@ -202,6 +221,8 @@ static void *look(void *arg)
 		if (i % 32 == 0)
 			look_at_tree();
 		look_for(i * 7 % (2 * WINDOW));
+		if (i % 16 == 0)
+			look_up(pid(i * 13));
 	}
 	return NULL;
 }
@@ -273,7 +294,7 @@ static void check_memory(__u64 seq)
 
 	systrace_tasks_stats(tasks, &stats);
 	check(stats.bytes < 500000, "much memory", stats.bytes);
-	check(stats.ended <= REMEMBERED + 2048, "too many are remembered", stats.ended);
+	check(stats.ended <= 2 * REMEMBERED + 2048, "too many are remembered", stats.ended);
 	check(stats.present == number_of_tasks(&(struct expected){ .steps = WINDOW }), "others are there", seq);
 }
 

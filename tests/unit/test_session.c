@@ -172,6 +172,44 @@ static void setup_refused(void **state)
 	}
 }
 
+/* The log names the option. */
+static void names_options(void **state)
+{
+	static const struct {
+		struct systrace_options o;
+		const char *word;
+	} wrong[] = {
+		{ { .ring_bytes = 5000 }, "no power of two" },
+		{ { .ring_bytes = 2048 }, "too little" },
+		{ { .ring_bytes = 1ULL << 40 }, "too much" },
+		{ { .ring_bytes = 4096, .events = 1ULL << 40 }, "events" },
+		{ { .ring_bytes = 4096, .watermark = 4096 }, "half" },
+		{ { .ring_bytes = 4096, .watermark = 64, .latency_us = 10 }, "latency_us is 50" },
+		{ { .ring_bytes = 4096, .latency_us = 1000 }, "with a watermark" },
+		{ { .ring_bytes = 4096, .timeout_ms = 1 }, "timeout_ms is for" },
+		{ { .ring_bytes = 4096, .full = 9 }, "full" },
+	};
+	struct systrace_options o;
+
+	(void)state;
+	fake.setup = -EINVAL;
+	fake.says.events = 0x3fe;
+	for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		o = wrong[i].o;
+		o.size = sizeof(o);
+		o.log = say;
+		o.log_arg = &fake;
+		said[0] = '\0';
+		assert_int_equal(systrace_open(&st, &o), -EINVAL);
+		assert_non_null(strstr(said, wrong[i].word));
+	}
+	fake.setup = 0;
+	o = options(0, 4096);
+	o.watermark = 64;
+	assert_int_equal(systrace_open(&st, &o), 0);
+	assert_int_equal(fake.shape.latency_us, 10000);
+}
+
 static void halves_rings(void **state)
 {
 	struct systrace_options o = options(0, 0);
@@ -758,6 +796,14 @@ static void no_memory_for_tasks(void **state)
 		assert_true(ret == -ENOMEM || (ret == 2 && n > 4));
 		assert_int_equal(memory.live, live + (ret == 2));
 	}
+	__wrap_free(states);
+	ret = -ENOMEM;
+	for (unsigned n = 0; ret < 0; n++) {
+		memory.countdown = n;
+		ret = systrace_tasks_ancestors(tasks, 8, &states, NULL);
+		assert_true(ret == -ENOMEM || (ret == 1 && n > 3));
+		assert_int_equal(memory.live, live + (ret == 1));
+	}
 	memory.countdown = -1;
 	__wrap_free(states);
 	systrace_tasks_free(tasks);
@@ -774,6 +820,7 @@ int main(void)
 		TEST(no_device),
 		TEST(another_driver),
 		TEST(setup_refused),
+		TEST(names_options),
 		TEST(halves_rings),
 		TEST(interrupted),
 		TEST(mapping_refused),

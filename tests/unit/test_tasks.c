@@ -485,6 +485,75 @@ static void a_look_is_as_of_an_event(void **state)
 	systrace_tasks_read_end(tasks);
 }
 
+/* "3 2 1": from a task up to the one that nothing made */
+static void ancestors_are(unsigned tid, const char *expected)
+{
+	struct systrace_task_state *states;
+	uint64_t as_of = 0;
+	char text[256] = "", word[16];
+	int nr = systrace_tasks_ancestors(tasks, (pid_t)tid, &states, &as_of);
+
+	assert_true(nr > 0);
+	assert_int_equal(as_of, seq);
+	for (int i = 0; i < nr; i++) {
+		assert_int_equal(states[i].depth, nr - 1 - i);
+		assert_non_null(states[i].file);
+		snprintf(word, sizeof(word), "%s%s%u", i ? " " : "", states[i].how ? "-" : "", states[i].tid);
+		strcat(text, word);
+	}
+	free(states);
+	assert_string_equal(text, expected);
+}
+
+static void some_end(unsigned maker, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		fork_process(maker, 1000 + i);
+		exit_with(1000 + i, 0);
+	}
+}
+
+static void ancestors(void **state)
+{
+	struct systrace_task_state *states;
+
+	(void)state;
+	task(1, 1, 0, "init");
+	fork_process(1, 2);
+	fork_process(2, 3);
+	fork_flags(3, 4, 3, VM);
+	fork_process(4, 5);
+	exec(5, 5, "ls", "/bin/ls");
+	ancestors_are(1, "1");
+	ancestors_are(5, "5 3 2 1");
+	ancestors_are(4, "4 2 1");
+	exit_with(2, 0);
+	exit_with(3, 0);
+	exit_with(4, 0);
+	ancestors_are(5, "5 -3 -2 1");
+	some_end(1, 10 * SYSTRACE_TASKS_BATCH);	/* what is there has made them remembered */
+	ancestors_are(5, "5 -3 -2 1");
+	assert_int_equal(systrace_tasks_ancestors(tasks, 4, &states, NULL), -ESRCH);
+	exit_with(5, 0);
+	some_end(1, 10 * SYSTRACE_TASKS_BATCH);
+	assert_int_equal(systrace_tasks_ancestors(tasks, 5, &states, NULL), -ESRCH);
+	assert_int_equal(systrace_tasks_ancestors(tasks, 3, &states, NULL), -ESRCH);
+}
+
+/* Each makes the next one and exits: not all of them can be remembered. */
+static void many_ancestors(void **state)
+{
+	(void)state;
+	task(1, 1, 0, "init");
+	for (unsigned i = 1; i < 10 * SYSTRACE_TASKS_BATCH; i++) {
+		fork_process(i, i + 1);
+		exit_with(i, 0);
+		assert_true(stats().ended <= 2 * ended + 2 * SYSTRACE_TASKS_BATCH);
+	}
+	nobody(2);
+	assert_int_equal(find(10 * SYSTRACE_TASKS_BATCH).how, SYSTRACE_END_NONE);
+}
+
 static void memory_is_bounded(void **state)
 {
 	uint64_t most = 0, early = 0;
@@ -627,6 +696,8 @@ int main(void)
 		TEST(others_are_none),
 		TEST(a_look_is_as_of_an_event),
 		TEST(memory_is_bounded),
+		TEST(ancestors),
+		TEST(many_ancestors),
 		TEST(moved_go),
 		TEST(a_circle),
 		TEST(leaders_stay),
