@@ -2,6 +2,7 @@
 /* What the library does beside reading one event after the other; and where there is no driver. */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <limits.h>
 #include <stdatomic.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -95,6 +96,48 @@ static void test_empty(void)
 
 	tap_ok(systrace_next_batch(st, events, 2) == 0 && systrace_next_batch(st, events, 0) == 0,
 	       "of nothing there is no batch");
+	systrace_close(st);
+}
+
+/* ---------------------------------------------------------------- snapshots --- */
+
+static int look_at(void *arg, const struct systrace_event *e)
+{
+	trail_look(arg, e);
+	return 0;
+}
+
+static int stop_at(void *arg, const struct systrace_event *e)
+{
+	(void)arg;
+	(void)e;
+	return 7;
+}
+
+/* A task calls all the time, faster than anybody reads. */
+static void test_snapshots(void)
+{
+	pid_t pid = caller(INT_MAX);
+	struct systrace *st = traced(pid, SYSTRACE_FULL_OVERWRITE, 1 << 16);
+	struct trail trail = trail_new();
+	struct systrace_stats stats;
+	bool good = true;
+	__u64 before;
+
+	for (int i = 0; i < 5; i++) {
+		usleep(50000);
+		before = trail.events;
+		good &= !systrace_stats(st, -1, &stats) && !systrace_snapshot(st, look_at, &trail);
+		good &= trail.seq >= stats.seq && trail.events > before;
+	}
+	tap_ok(good && !trail.gaps, "snapshots of what goes on: all that is left, in order, and what is not is told");
+	usleep(50000);
+	tap_ok(systrace_snapshot(st, stop_at, NULL) == 7, "one that is broken off");
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	tap_ok(systrace_snapshot(st, look_at, &trail) == 0, "one after the end");
+	tap_ok(systrace_snapshot(st, stop_at, NULL) == 0, "and then there is nothing");
+	trail_free(&trail);
 	systrace_close(st);
 }
 
@@ -566,6 +609,7 @@ int main(int argc, char **argv)
 	test_batches(SYSTRACE_FULL_BLOCK, BATCH);
 	test_batches(SYSTRACE_FULL_OVERWRITE, BATCH);
 	test_empty();
+	test_snapshots();
 	test_split(SYSTRACE_FULL_BLOCK);
 	test_split(SYSTRACE_FULL_DROP);
 	test_split_refused();
