@@ -390,8 +390,8 @@ static void fake_begin(void)
 
 /* ------------------------------------------------------------------ writing --- */
 
-/* Whoever is in the way of a record gives way. */
-static void give_way(unsigned cpu, __u64 size)
+/* Whoever is in the way of a record gives way. False if that is no record any more: who fuzzes writes anything. */
+static bool give_way(unsigned cpu, __u64 size)
 {
 	struct systrace_writer *w = &fake.writers[cpu];
 	const struct systrace_event *oldest;
@@ -399,10 +399,13 @@ static void give_way(unsigned cpu, __u64 size)
 
 	while (!systrace_writer_reserve(w, size, 0)) {
 		oldest = systrace_writer_oldest(w);
+		if (oldest->size < sizeof(*oldest) || oldest->size % 8)
+			return false;
 		seq = oldest->seq;
 		systrace_writer_give_up(w, oldest);
 		systrace_writer_forget(w, &fake.rings[cpu], seq);
 	}
+	return true;
 }
 
 /* A record in a CPU's ring that has the next number, or none if it is full. */
@@ -412,8 +415,8 @@ static struct systrace_event *fake_put(unsigned cpu, unsigned type, unsigned tid
 	struct systrace_event *e;
 
 	fake.rings[cpu].present = 1;
-	if (fake.shape.full == SYSTRACE_FULL_OVERWRITE)
-		give_way(cpu, size);
+	if (fake.shape.full == SYSTRACE_FULL_OVERWRITE && !give_way(cpu, size))
+		return NULL;
 	e = systrace_writer_reserve(&fake.writers[cpu], size, 0);
 	if (!e)
 		return NULL;
