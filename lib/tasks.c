@@ -253,7 +253,6 @@ static void make_room(struct systrace_tasks *tasks)
 	struct systrace_entry *e;
 
 	mark_ancestors(tasks);
-
 	synchronize_rcu();
 	SYSTRACE_TSAN(__tsan_acquire(tasks->table));
 	tasks->pending = 0;

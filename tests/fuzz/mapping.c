@@ -125,6 +125,8 @@ static void ask_tasks(void)
 
 	if (systrace_tasks_tree(tasks, (pid_t)bits(1) % 8, bits(1) % 4, &states, NULL) >= 0)
 		free(states);
+	if (systrace_tasks_ancestors(tasks, (pid_t)bits(1) % 8, &states, NULL) >= 0)
+		free(states);
 	systrace_tasks_find(tasks, (pid_t)bits(1) % 8, &state, file, sizeof(file));
 }
 
