@@ -134,7 +134,10 @@ struct systrace_entry *systrace_entry_find(const struct systrace_tasks *tasks, u
 struct systrace_entry *systrace_entry_parent(const struct systrace_tasks *tasks, const struct systrace_entry *e,
 					     uint64_t seq)
 {
-	return e->parent ? systrace_entry_find(tasks, e->ppid, e->parent, seq) : NULL;
+	/* What began later is no parent: numbers that came again while events were lost can say so. */
+	if (!e->parent || (e->process && e->parent >= e->process))
+		return NULL;
+	return systrace_entry_find(tasks, e->ppid, e->parent, seq);
 }
 
 static struct systrace_entry **cached(struct systrace_tasks *tasks, uint32_t tid)
