@@ -62,7 +62,7 @@ stress_tests := $(foreach t,ring merge latest tasks,$(foreach s, -tsan -asan,$B/
 # Of one file each
 small_examples := agent counts epoll-loop flight-recorder parallel $(if $(ARCH),,netalert tree)
 manual := $(patsubst man/%,$B/man/%,$(filter-out $(if $(ARCH),%/systrace_tasks.3),$(wildcard man/*.[37])))
-guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(wildcard tests/guest/*.c))
+guest_tests := $(patsubst tests/guest/%.c,$B/guest/%,$(filter-out $(if $(ARCH),%/tasks.c),$(wildcard tests/guest/*.c)))
 
 all: lib examples
 lib: $B/libsystrace.a $B/libsystrace.so
@@ -197,8 +197,9 @@ $B/fuzz/mapping: tests/fuzz/mapping.c tests/unit/fake.h $(wildcard lib/*.[ch]) M
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) $(urcu) -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do
+$B/guest/tasks: libraries := $(urcu)
 $B/guest/%: tests/guest/%.c $B/libsystrace.a Makefile | $B/guest
-	$(CC) $(CFLAGS) -static $< $B/libsystrace.a -pthread -o $@
+	$(CC) $(CFLAGS) -static $< $B/libsystrace.a $(libraries) -pthread -o $@
 
 # The manual's examples
 $B/man/%: man/% $B/libsystrace.a Makefile | $B/man

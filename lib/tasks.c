@@ -406,6 +406,7 @@ static struct systrace_entry *move(struct systrace_tasks *tasks, const struct sy
 
 	if (!e)
 		return NULL;
+	e->start = old->leader ? old->leader->start : old->start;	/* as the kernel has it then */
 	store(&old->moved, event->seq);
 	uncache(tasks, old);
 	part(old);
@@ -420,7 +421,6 @@ static struct systrace_entry *move(struct systrace_tasks *tasks, const struct sy
 	e->id = old->id;
 	e->process = old->process ? old->process : event->seq;
 	e->parent = old->parent;
-	e->start = old->start;
 	e->calls = old->calls;
 	e->failures = old->failures;
 	e->signals = old->signals;

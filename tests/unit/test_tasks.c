@@ -366,6 +366,7 @@ static void number_again(void **state)
 static void exec_by_thread(void **state)
 {
 	struct systrace_task_state s;
+	uint64_t start;
 
 	(void)state;
 	task(7, 7, 1, "bash");
@@ -375,9 +376,11 @@ static void exec_by_thread(void **state)
 	call(9, 0);
 	exit_with(8, 9);
 	tree_is(0, 0, "7 (-8 (10))");	/* a process is there as long as its threads */
+	start = find(8).start;
 	exec(9, 8, "new", "/bin/new");
 	nobody(9);
 	s = find(8);
+	assert_int_equal(s.start, start);	/* its process's */
 	assert_int_equal(s.id, 3);
 	assert_int_equal(s.process, 2);
 	assert_int_equal(s.parent, 1);
