@@ -107,9 +107,12 @@ static struct systrace_entry *entry_of(struct cds_lfht_node *node)
 	return caa_container_of(node, struct systrace_entry, node);
 }
 
+/* `from` was stored last, before the entry came into the table. */
 static int has_tid(struct cds_lfht_node *node, const void *tid)
 {
-	return entry_of(node)->tid == *(const uint32_t *)tid;
+	const struct systrace_entry *e = entry_of(node);
+
+	return __atomic_load_n(&e->from, __ATOMIC_ACQUIRE) && e->tid == *(const uint32_t *)tid;
 }
 
 struct systrace_entry *systrace_entry_find(const struct systrace_tasks *tasks, uint32_t tid, uint64_t process,
