@@ -193,7 +193,7 @@ $(stress_tests): Makefile | $B/stress
 
 # With the library compiled anew, since the fuzzer is led by what ran of it
 $B/fuzz/mapping: tests/fuzz/mapping.c tests/unit/fake.h $(wildcard lib/*.[ch]) Makefile | $B/fuzz
-	clang -O1 -g -Wno-gnu-variable-sized-type-not-at-end -std=gnu11 -Iinclude -Ilib -Itests/unit $(fake) \
+	clang -O1 -g -Wno-gnu-variable-sized-type-not-at-end -std=gnu11 -Iinclude -Ilib $(fake) \
 		-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all $(filter %.c,$^) $(urcu) -pthread -o $@
 
 # What runs in the virtual machine, static so that any root will do

@@ -224,9 +224,9 @@ struct systrace_fork {
 
 /*
  * A task runs a new program. oldtid differs from tid if a thread other than the
- * leader did it and took over the leader's number: the leader's EXIT, and that of all other threads, comes
- * before, and oldtid has none. The file's name follows, as
- * the kernel was given it (the script, for a script), cut if it is too long.
+ * leader did it and took over the leader's number: the EXIT of the leader and of all other
+ * threads comes before, and oldtid has none. The file's name follows, as the kernel was
+ * given it (the script, for a script), cut if it is too long.
  */
 struct systrace_exec {
 	struct systrace_event event;

@@ -3,7 +3,7 @@
  * All that reads the mapping, by a driver that writes anything: libFuzzer's input says what it writes, and what the
  * reader does. Nothing may crash, loop for ever, or give an event that is not in a ring.
  */
-#include "fake.h"
+#include "../unit/fake.h"
 
 #define TURNS	300
 
