@@ -170,7 +170,8 @@ int __wrap_close(int fd)
 /* A page, and behind it each ring's bytes twice in a row */
 static void *map_twice(__u64 ring_bytes, int prot)
 {
-	unsigned char *at = __real_mmap64(NULL, FAKE_DATA, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	/* What is between the rings can be read, too: it is of the range. */
+	unsigned char *at = __real_mmap64(NULL, FAKE_DATA, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at == MAP_FAILED)
 		abort();
