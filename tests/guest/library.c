@@ -125,14 +125,13 @@ static void test_snapshots(void)
 	__u64 before;
 
 	for (int i = 0; i < 5; i++) {
-		usleep(50000);
-		before = trail.events;
-		good &= !systrace_stats(st, -1, &stats) && !systrace_snapshot(st, look_at, &trail);
-		good &= trail.seq >= stats.seq && trail.events > before;
+		before = trail.seq;
+		good &= systrace_wait(st, -1) == 1 && !systrace_stats(st, -1, &stats);
+		good &= !systrace_snapshot(st, look_at, &trail) && trail.seq >= stats.seq && trail.seq > before;
 	}
 	tap_ok(good && !trail.gaps, "snapshots of what goes on: all that is left, in order, and what is not is told");
-	usleep(50000);
-	tap_ok(systrace_snapshot(st, stop_at, NULL) == 7, "one that is broken off");
+	good = systrace_wait(st, -1) == 1;
+	tap_ok(good && systrace_snapshot(st, stop_at, NULL) == 7, "one that is broken off");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	tap_ok(systrace_snapshot(st, look_at, &trail) == 0, "one after the end");
