@@ -186,7 +186,7 @@ $B/stress/%-asan: sanitizers := -fsanitize=address,undefined -fno-sanitize-recov
 $B/stress/ring $B/stress/ring-tsan $B/stress/ring-asan: tests/stress/ring.c
 $B/stress/merge $B/stress/merge-tsan $B/stress/merge-asan: tests/stress/merge.c lib/merge.c
 $B/stress/latest $B/stress/latest-tsan $B/stress/latest-asan: tests/stress/latest.c lib/latest.c
-$B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: tests/stress/tasks.c lib/tasks.c lib/tree.c lib/time.c lib/options.c lib/names.c
+$B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: tests/stress/tasks.c lib/tasks.c lib/tree.c lib/time.c lib/options.c lib/record.c
 $B/stress/tasks $B/stress/tasks-tsan $B/stress/tasks-asan: libraries := $(urcu)
 $(stress_tests): Makefile | $B/stress
 	$(CC) $(CFLAGS) -Ilib $(sanitizers) $(filter %.c,$^) $(libraries) -pthread -o $@

@@ -309,7 +309,8 @@ static int check_setup(const struct systrace_setup *setup)
 		return -EINVAL;
 	if (setup->watermark > setup->ring_bytes / 2)
 		return -EINVAL;
-	if (setup->watermark ? setup->latency_us < 50 || setup->latency_us > 10 * USEC_PER_SEC :
+	if (setup->watermark ? setup->latency_us < SYSTRACE_LATENCY_MIN ||
+			       setup->latency_us > SYSTRACE_LATENCY_MAX :
 			       setup->latency_us)
 		return -EINVAL;
 	if (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK)

@@ -70,8 +70,8 @@ struct systrace_options {
 				 * minute, needs CAP_SYS_ADMIN. */
 	uint32_t watermark;	/* bytes in one ring that wake the reader; 0: any event. At most half
 				 * of ring_bytes, and cut to that if ring_bytes is 0 */
-	uint32_t latency_us;	/* with a watermark: the longest an event stays unread, 50 to
-				 * 10,000,000; 0: 10,000 */
+	uint32_t latency_us;	/* with a watermark: the longest an event stays unread,
+				 * SYSTRACE_LATENCY_MIN to _MAX, 50 to 10,000,000; 0: 10,000 */
 	uint32_t older;		/* with SYSTRACE_FULL_OVERWRITE, 1: also events that are followed by
 				 * missing ones, a LOST event in place of each gap */
 	uint32_t reserved;	/* 0 */

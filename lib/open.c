@@ -12,8 +12,6 @@
 
 #define RING_BYTES	(8ULL << 20)	/* per CPU, if nobody says otherwise */
 #define LATENCY_US	10000		/* with a watermark, the same */
-#define LATENCY_MIN	50
-#define LATENCY_MAX	10000000
 #define OPTIONS_SIZE_1	(offsetof(struct systrace_options, log_arg) + sizeof(void *))
 
 /* --------------------------------------------------------------- options --- */
@@ -88,7 +86,7 @@ static const char *reason(int error, const struct systrace_info *info, const str
 		return "events has a type that there is not";
 	if (s->watermark > s->ring_bytes / 2)
 		return "watermark is above half of ring_bytes";
-	if (s->watermark ? s->latency_us < LATENCY_MIN || s->latency_us > LATENCY_MAX : s->latency_us)
+	if (s->watermark ? s->latency_us < SYSTRACE_LATENCY_MIN || s->latency_us > SYSTRACE_LATENCY_MAX : s->latency_us)
 		return "latency_us is 50 to 10000000, with a watermark";
 	if (s->timeout_ms && s->full != SYSTRACE_FULL_BLOCK)
 		return "timeout_ms is for SYSTRACE_FULL_BLOCK";

@@ -31,7 +31,10 @@ static bool read_clock_once(const struct systrace_header *h, struct clock *c)
 	return !(count & 1) && __atomic_load_n(&h->clock_count, __ATOMIC_RELAXED) == count;
 }
 
-/* It takes the kernel less than a microsecond, unless its CPU is virtual and not running. For ever is a fault. */
+/*
+ * It takes the kernel less than a microsecond, unless its CPU is virtual and not running. One that takes longer than
+ * a second is at fault: then the time is, too, but nobody hangs.
+ */
 static void read_clock(const struct systrace_header *h, struct clock *c)
 {
 	const struct timespec nap = { .tv_nsec = NAP };
@@ -46,7 +49,7 @@ static void read_clock(const struct systrace_header *h, struct clock *c)
 /*
  * (delta * mult) >> shift without 128-bit integers, which 32-bit machines lack:
  * shift is at most 32, so the upper half's product loses no bits to it. delta is
- * signed, since an event may be older than clock_cycles.
+ * signed, since an event may be older than clock_cycles. (A larger shift would be a lie.)
  */
 static __u64 scale(__s64 delta, __u32 mult, __u32 shift)
 {

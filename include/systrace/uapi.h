@@ -421,6 +421,8 @@ enum systrace_full {
 	SYSTRACE_FULL_BLOCK	= 2	/* the traced tasks wait for the reader */
 };
 
+#define SYSTRACE_LATENCY_MIN	50U	/* us; see struct systrace_setup */
+#define SYSTRACE_LATENCY_MAX	10000000U
 #define SYSTRACE_TIMEOUT_MAX	60000U		/* ms; for more, CAP_SYS_ADMIN */
 #define SYSTRACE_NO_TIMEOUT	0xffffffffU
 
@@ -433,7 +435,7 @@ struct systrace_setup {
 	__u32	timeout_ms;	/* of a wait in BLOCK, 0: 10 s, or SYSTRACE_NO_TIMEOUT; else 0 */
 	/* Bytes in one ring that wake the reader, at most half of ring_bytes; 0: any event does */
 	__u32	watermark;
-	/* With a watermark: wake it this long after an event all the same, 50 to 10,000,000 */
+	/* With a watermark: wake it this long after an event all the same, LATENCY_MIN to _MAX */
 	__u32	latency_us;	/* 0 without one */
 	__u64	control_offset;	/* out: what to mmap */
 	__u64	control_size;

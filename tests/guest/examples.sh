@@ -64,7 +64,7 @@ if [ -e tree ]; then	# which is not built for other architectures
 	check 'and in the end what has been, and how it ended' [ "$(grep -c '^ .* [1-9][0-9]*  .*\[[01]\]$' out)" -ge 4 ]
 fi
 for program in $programs; do
-	"./$program" 2>usage
+	"./$program" 2>usage && rm usage
 	check "$program says how it is used" grep -q "^usage: $program " usage
 done
 echo "1..$n"
