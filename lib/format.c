@@ -137,6 +137,24 @@ static char *put_signal_name(char *p, uint64_t signo)
 	return name ? put(p, name) : put_unsigned(p, signo);
 }
 
+/* What is in it; where most are, what is not */
+static char *put_signal_set(char *p, uint32_t set)
+{
+	bool most = __builtin_popcount(set) > 16;
+	char *begin;
+
+	if (most) {
+		set = ~set;
+		*p++ = '~';
+	}
+	*p++ = '[';
+	begin = p;
+	for (; set; set &= set - 1)
+		p = put_signal_name(p == begin ? p : put(p, " "), (uint64_t)__builtin_ctz(set) + 1);
+	*p++ = ']';
+	return p;
+}
+
 static char *put_clone(char *p, uint64_t flags)
 {
 	char *begin = p;
@@ -182,6 +200,8 @@ static char *put_argument(char *p, enum systrace_say say, uint64_t value, bool n
 		return put_octal(p, value);
 	case SAY_SIGNAL:
 		return put_signal_name(p, value);
+	case SAY_SIGNAL_SET:
+		return put_signal_set(p, (uint32_t)value);
 	case SAY_CLONE:
 		return put_clone(p, value);
 	case SAY_DIRFD:

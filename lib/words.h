@@ -8,7 +8,7 @@
 /* As numbers; then those that have words for some values */
 enum systrace_say {
 	SAY_HEX, SAY_SIGNED, SAY_UNSIGNED, SAY_LONG, SAY_SIZE, SAY_OCTAL,
-	SAY_SIGNAL, SAY_CLONE,	/* a signal is in the lowest byte of that */
+	SAY_SIGNAL, SAY_SIGNAL_SET, SAY_CLONE,	/* a signal is in the lowest byte of that */
 	SAY_WORDS,
 	SAY_ACCESS = SAY_WORDS, SAY_AT, SAY_AT_ACCESS, SAY_CLOCK, SAY_DIRFD, SAY_EPOLL, SAY_EPOLL_CTL,
 	SAY_EVENTFD, SAY_FAMILY, SAY_FCNTL, SAY_FLOCK, SAY_FUTEX, SAY_GETRANDOM, SAY_IOCTL, SAY_MADVISE, SAY_MAP,
