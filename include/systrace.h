@@ -146,7 +146,7 @@ struct systrace_spawn_options {
  * Descriptors, signal dispositions and mask pass to the program as
  * by fork and exec. On success *pid is the child, for the caller to wait for.
  * A script without an interpreter line is run by /bin/sh. The calling thread waits
- * until the program runs, with signals blocked; no fork handler is called. Nothing of the
+ * until the program runs, with signals blocked, and is not cancelled; no fork handler is called. Nothing of the
  * caller's memory is copied, but with set_ids, where it is as by fork(2).
  *	-ENOENT		no such file, on PATH or with that name; no such cwd
  *	-EACCES		it may not be executed, or cwd not be entered
@@ -225,7 +225,7 @@ int systrace_stats(struct systrace *st, int cpu, struct systrace_stats *stats);
  * OVERWRITTEN, whose seq is the last that is missing and whose cpu one that overwrote;
  * what follows it is dense. An event there is a copy, and valid until the next
  * systrace_next, systrace_wait or systrace_release only; between systrace_pause and
- * systrace_resume it is in place, and valid until then.
+ * systrace_resume it is in place, and valid until then, but for LOST events.
  */
 const struct systrace_event *systrace_next(struct systrace *st);
 void systrace_release(struct systrace *st);
@@ -324,7 +324,8 @@ unsigned systrace_attached(const struct systrace *st);
  *	systrace_tasks_find(tasks, 4711, &state, NULL, 0);
  *
  * A table is of one session, and outlives it if it shall. Across fork it stays with the parent: a child may do
- * nothing with it. Where events were lost, tasks may be missing, and some stay that have ended.
+ * nothing with it, and make one of its own only if the parent had one thread, or called what liburcu has for
+ * that (urcu_bp_before_fork and its like). Where events were lost, tasks may be missing, and some stay that have ended.
  */
 struct systrace_tasks;
 

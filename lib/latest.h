@@ -9,7 +9,7 @@
  * is left of that time; or, if `older` is asked for, by one for each gap. What
  * follows is dense.
  *
- * It looks at all rings where merge.h keeps a heap: this is a recorder, read at the
+ * It looks at all rings, which merge.h does not: this is a recorder, read at the
  * end, and mostly short.
  */
 #ifndef SYSTRACE_LIB_LATEST_H

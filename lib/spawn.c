@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <fcntl.h>
@@ -51,6 +52,10 @@ static int take_options(struct systrace_spawn_options *to, const struct systrace
 
 	if (!ret && (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS))
 		ret = -EINVAL;
+	/* Before there are descriptors of our own, which would have the numbers that are free */
+	for (uint32_t i = 0; !ret && i < to->nr_fds; i++)
+		if (to->fds[i] >= 0 && fcntl(to->fds[i], F_GETFD) < 0)
+			ret = -errno;
 	return ret;
 }
 
@@ -80,7 +85,7 @@ static int join(char *path, const char *folder, size_t length, const char *file)
 {
 	size_t file_length = strlen(file);
 
-	if (length + 1 + file_length + 1 > PATH_MAX)
+	if (length + (length > 0) + file_length + 1 > PATH_MAX)
 		return ENAMETOOLONG;
 	memcpy(path, folder, length);
 	if (length)
@@ -178,13 +183,14 @@ static int set_ids(const struct systrace_spawn_options *o)
 
 static int prepare(struct child *c)
 {
-	int error = 0;
+	int error = 0, hold;
 
 	/* Out of the way of the program's */
 	if (c->hold >= 0 && c->opts.nr_fds) {
-		c->hold = fcntl(c->hold, F_DUPFD_CLOEXEC, (int)c->opts.nr_fds);
-		if (c->hold < 0)
+		hold = fcntl(c->hold, F_DUPFD_CLOEXEC, (int)c->opts.nr_fds);
+		if (hold < 0)
 			return errno;
+		c->hold = hold;
 	}
 	if (c->cwd != AT_FDCWD && fchdir(c->cwd))
 		return errno;
@@ -251,7 +257,10 @@ static bool tell(int to, int word, int fd)
 	return sendmsg(to, &message, MSG_NOSIGNAL) == sizeof(word);
 }
 
-/* The other side of it: `silence` if all who could have told are gone. *fd if it is not NULL */
+/*
+ * The other side of it: `silence` if all who could have told are gone, ESRCH if they went before
+ * they heard what they were told. *fd if it is not NULL
+ */
 static int hear(int from, int silence, int *fd)
 {
 	union {
@@ -268,7 +277,7 @@ static int hear(int from, int silence, int *fd)
 		n = recvmsg(from, &message, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
 	if (n != sizeof(word))
-		return silence;
+		return n < 0 ? ESRCH : silence;
 	if (fd && control.head.cmsg_type == SCM_RIGHTS)
 		memcpy(fd, CMSG_DATA(&control.head), sizeof(*fd));
 	return word;
@@ -291,8 +300,10 @@ static void run_held(struct child *c)
 	close(c->hold);
 	close(ends[0]);
 	c->hold = ends[1];
-	if (hear(c->hold, -1, NULL) == 0)
-		tell(c->hold, execute(c), -1);
+	if (hear(c->hold, -1, NULL) == 0) {
+		error = execute(c);
+		tell(c->hold, error, -1);
+	}
 	_exit(127);
 }
 
@@ -384,12 +395,14 @@ static pid_t start_held(struct child *c, int *hold)
 
 int systrace_spawn_go(int hold)
 {
-	int error = ESRCH;
+	int error = ESRCH, cancel;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	/* Its end closes when it executes the program. */
 	if (tell(hold, 0, -1))
 		error = hear(hold, 0, NULL);
 	close(hold);
+	pthread_setcancelstate(cancel, NULL);
 	return -error;
 }
 
@@ -410,8 +423,8 @@ static pid_t start_with_ids(struct child *c)
 	return ret ? ret : pid;
 }
 
-static int spawn(struct systrace *st, pid_t *pid, int *hold, const char *file, char *const argv[],
-		 const struct systrace_spawn_options *opts)
+static int start_program(struct systrace *st, pid_t *pid, int *hold, const char *file,
+			 char *const argv[], const struct systrace_spawn_options *opts)
 {
 	struct child c = { .st = st, .argv = argv, .cwd = AT_FDCWD, .hold = -1 };
 	int ret = take_options(&c.opts, opts);
@@ -437,6 +450,18 @@ static int spawn(struct systrace *st, pid_t *pid, int *hold, const char *file, c
 		return ret;
 	*pid = ret;
 	return 0;
+}
+
+/* A thread is not cancelled here: the child would unwind the stack, too, which is the caller's. */
+static int spawn(struct systrace *st, pid_t *pid, int *hold, const char *file, char *const argv[],
+		 const struct systrace_spawn_options *opts)
+{
+	int cancel, ret;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	ret = start_program(st, pid, hold, file, argv, opts);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
 }
 
 int systrace_spawn(struct systrace *st, pid_t *pid, const char *file, char *const argv[],

@@ -10,7 +10,7 @@
 #include "tasks.h"
 
 #define ENDED		1024		/* remembered, if nobody says otherwise */
-#define BUCKETS		1024
+#define BUCKETS		16384		/* a power of two */
 #define OPTIONS_SIZE_1	(offsetof(struct systrace_tasks_options, reserved) + sizeof(uint32_t))
 #define RESTART_FIRST	512		/* -512 ... -516: the kernel's own, of a call that goes on */
 #define RESTART_LAST	516
@@ -208,11 +208,6 @@ static void part(struct systrace_entry *e)
 static void publish(struct systrace_tasks *tasks, struct systrace_entry *e, uint64_t seq)
 {
 	__atomic_store_n(&e->from, seq, __ATOMIC_RELEASE);
-	if (++tasks->entries > tasks->buckets) {
-		add(&tasks->bytes, tasks->buckets * sizeof(e->node));
-		tasks->buckets *= 2;
-		cds_lfht_resize(tasks->table, tasks->buckets);
-	}
 	rcu_read_lock();
 	cds_lfht_add(tasks->table, hash(e->tid), &e->node);
 	rcu_read_unlock();
@@ -261,13 +256,13 @@ static void make_room(struct systrace_tasks *tasks)
 	mark_ancestors(tasks);
 	synchronize_rcu();
 	SYSTRACE_TSAN(__tsan_acquire(tasks->table));
-	tasks->pending = 0;
 	free_names(tasks);
 	while ((e = list_take(&tasks->left))) {
 		name_put(tasks, e->name);
 		sub(&tasks->bytes, sizeof(*e));
 		free(e);
 	}
+	tasks->pending = 0;
 	forget(tasks, tasks->keep, false);
 	forget(tasks, 2ULL * tasks->keep, true);
 	store(&tasks->remembered, tasks->ended.nr);
@@ -277,7 +272,6 @@ static void make_room(struct systrace_tasks *tasks)
 	for (e = tasks->left.first; e; e = e->next)
 		cds_lfht_del(tasks->table, &e->node);
 	rcu_read_unlock();
-	tasks->entries -= tasks->left.nr;
 }
 
 /* ----------------------------------------------------------------- events --- */
@@ -494,16 +488,19 @@ static int take(struct systrace_tasks *tasks, const struct systrace *st,
 		const struct systrace_event *event)
 {
 	struct systrace_entry *e;
-	uint32_t tid = event->tid;
+	const struct systrace_exec *exec = event->type == SYSTRACE_EXEC ? (const void *)event : NULL;
 	int ret;
 
-	if (!systrace_is_whole(event) || event->type == SYSTRACE_LOST || !tid)	/* 0: not visible */
+	if (!systrace_is_whole(event) || event->type == SYSTRACE_LOST || !event->tid)	/* 0: not visible */
 		return 0;
 	if (event->type == SYSTRACE_TASK)
 		return on_task(tasks, st, event);
-	if (event->type == SYSTRACE_EXEC)
-		tid = ((const struct systrace_exec *)event)->oldtid;
-	e = present(tasks, tid);
+	e = present(tasks, exec ? exec->oldtid : event->tid);
+	/* Who executes leads its process then: of another one, it is who had the number before. */
+	if (e && exec && e->tgid && e->tgid != event->tid) {
+		end(tasks, st, e, event, SYSTRACE_END_UNSEEN, 0);
+		e = NULL;
+	}
 	if (!e) {
 		ret = on_unknown(tasks, st, event);
 		if (ret)
@@ -588,6 +585,7 @@ int systrace_tasks_new(struct systrace_tasks **out, const struct systrace_tasks_
 {
 	struct systrace_tasks_options options;
 	struct systrace_tasks *tasks;
+	void *volatile room;	/* a compiler may take it for granted that there is some */
 	int ret = systrace_take_options(&options, sizeof(options), OPTIONS_SIZE_1, opts);
 
 	if (ret)
@@ -597,9 +595,10 @@ int systrace_tasks_new(struct systrace_tasks **out, const struct systrace_tasks_
 	tasks = calloc(1, sizeof(*tasks));
 	if (!tasks)
 		return -ENOMEM;
-	/* It grows when we say so: by itself it would have a thread for that. */
-	tasks->buckets = BUCKETS;
-	tasks->table = cds_lfht_new(BUCKETS, 1, 0, 0, NULL);
+	/* liburcu ends the program if this fails there: is there so much? */
+	room = malloc(BUCKETS * sizeof(struct cds_lfht_node));
+	free(room);
+	tasks->table = room ? cds_lfht_new(BUCKETS, BUCKETS, 0, 0, NULL) : NULL;
 	if (!tasks->table) {
 		free(tasks);
 		return -ENOMEM;

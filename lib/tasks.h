@@ -15,7 +15,8 @@
  *
  * A reader whose `seq` is older than such an end began before the grace period did, so that this one
  * waits for it. The writer waits itself, once for a thousand ends (`make_room`): no thread of the
- * library's, no allocation for what is to be freed.
+ * library's, no allocation for what is to be freed. For the same reason the hash table does not grow: liburcu
+ * would start threads for that, and end the program if memory lacks.
  */
 #ifndef SYSTRACE_LIB_TASKS_H
 #define SYSTRACE_LIB_TASKS_H
@@ -69,7 +70,6 @@ struct systrace_tasks {
 	uint32_t keep;
 	uint32_t pending;		/* ends since room was made, */
 	uint32_t round;			/* and how often it was */
-	unsigned long buckets, entries;
 	struct systrace_entries ended;	/* in the table */
 	struct systrace_entries moved;	/* in the table */
 	struct systrace_entries left;	/* not in it any more */

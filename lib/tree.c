@@ -293,16 +293,19 @@ static void write_all(struct copy *copy)
 			write_down(copy, i);
 }
 
-/* The last one of those that had the number */
+/* Who has the number, or the last one of those that had it */
 static bool write_from(struct copy *copy, uint32_t tid)
 {
-	for (size_t i = copy->nr; i--;) {
-		if (copy->items[i].state.tid != tid || !copy->items[i].shown)
-			continue;
-		write_down(copy, i);
-		return true;
-	}
-	return false;
+	size_t root = NONE;
+
+	for (size_t i = copy->nr; i-- && (root == NONE || !is_there(&copy->items[root]));)
+		if (copy->items[i].state.tid == tid && copy->items[i].shown &&
+		    (root == NONE || is_there(&copy->items[i])))
+			root = i;
+	if (root == NONE)
+		return false;
+	write_down(copy, root);
+	return true;
 }
 
 /* States, and their names behind them */

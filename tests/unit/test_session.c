@@ -755,6 +755,8 @@ static void no_memory_for_tasks(void **state)
 	(void)state;
 	memory.countdown = 0;
 	assert_int_equal(systrace_tasks_new(&tasks, NULL), -ENOMEM);
+	memory.countdown = 1;
+	assert_int_equal(systrace_tasks_new(&tasks, NULL), -ENOMEM);
 	assert_int_equal(memory.live, 0);
 	assert_int_equal(systrace_tasks_new(&tasks, NULL), 0);
 	open_session(0, 4096);

@@ -4,11 +4,13 @@
 
 #include <grp.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <cmocka.h>
 
 static struct systrace *st;
@@ -149,6 +151,9 @@ static void looks_up(void **state)
 	fails(-ENOENT, "./no-such-program", NULL);
 	fails(-ENAMETOOLONG, long_name, NULL);
 	fails(-ENAMETOOLONG, long_path, NULL);
+	strcpy(long_path + PATH_MAX - sizeof("bin/true"), "bin/true");	/* just so long as a path can be */
+	script_ends(0, long_path);
+	memset(long_path, '/', sizeof(long_path) - 1);
 	fails(-EACCES, "./plain", NULL);
 	fails(-EACCES, ".", NULL);
 	fails(-ENOENT, "./lost", NULL);
@@ -185,7 +190,12 @@ static void placing(void **state)
 	assert_memory_equal(text, "x\nx\n", 4);
 	close(ends_of[0]);
 	close(ends_of[1]);
+	/* What is closed: also the numbers that the library's own may get */
 	fds[1] = 777;
+	fails(-EBADF, "true", &o);
+	fds[1] = ends_of[0];
+	fails(-EBADF, "true", &o);
+	o.cwd = "/";
 	fails(-EBADF, "true", &o);
 	o.nr_fds = SYSTRACE_SPAWN_FDS + 1;
 	fails(-EINVAL, "true", &o);
@@ -292,6 +302,90 @@ static void held(void **state)
 	assert_int_equal(status_of(pid), 127);
 }
 
+static void *kill_later(void *pid)
+{
+	const struct timespec while_it_goes = { .tv_nsec = 50000000 };
+
+	nanosleep(&while_it_goes, NULL);
+	kill(*(pid_t *)pid, SIGKILL);
+	return NULL;
+}
+
+/* ... and has not heard yet that it may go on */
+static void killed_while_told(void **state)
+{
+	char *argv[] = { "true", NULL };
+	pthread_t killer;
+	int hold, status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(systrace_spawn_held(st, &pid, &hold, "true", argv, NULL), 0);
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_int_equal(pthread_create(&killer, NULL, kill_later, &pid), 0);
+	assert_int_equal(systrace_spawn_go(hold), -ESRCH);
+	pthread_join(killer, NULL);
+	assert_int_equal(status_of(pid), -SIGKILL);
+}
+
+/* No number is free that is not the program's: it says so. */
+static void no_number_for_hold(void **state)
+{
+	char *argv[] = { "true", NULL };
+	int fds[64], hold;
+	struct systrace_spawn_options o = options();
+	struct rlimit old, few;
+	pid_t pid;
+
+	(void)state;
+	memset(fds, -1, sizeof(fds));
+	o.fds = fds;
+	o.nr_fds = 64;
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = 64;
+	setrlimit(RLIMIT_NOFILE, &few);
+	assert_int_equal(systrace_spawn_held(st, &pid, &hold, "true", argv, &o), 0);
+	assert_int_equal(systrace_spawn_go(hold), -EINVAL);	/* as fcntl says */
+	setrlimit(RLIMIT_NOFILE, &old);
+	assert_int_equal(status_of(pid), 127);
+}
+
+/* A thread that is to be cancelled is, but not before all is well, and not in the child. */
+static void *spawn_cancelled(void *out)
+{
+	char *argv[] = { "true", NULL };
+	int fds[] = { 0, 1, -1 }, hold;
+	struct systrace_spawn_options o = options();
+	pid_t *pids = out;
+
+	o.fds = fds;
+	o.nr_fds = 3;
+	pthread_cancel(pthread_self());
+	if (systrace_spawn(st, &pids[0], "true", argv, &o) ||
+	    systrace_spawn_held(st, &pids[1], &hold, "true", argv, &o) || systrace_spawn_go(hold))
+		return NULL;
+	pids[2] = 1;
+	pthread_testcancel();
+	return NULL;
+}
+
+static void cancelled(void **state)
+{
+	pid_t pids[3] = { 0 };
+	pthread_t thread;
+	void *result;
+
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, spawn_cancelled, pids), 0);
+	pthread_join(thread, &result);
+	assert_ptr_equal(result, PTHREAD_CANCELED);
+	assert_int_equal(pids[2], 1);
+	assert_int_equal(status_of(pids[0]), 0);
+	assert_int_equal(status_of(pids[1]), 0);
+}
+
 static void no_memory(void **state)
 {
 	char *argv[] = { "true", NULL };
@@ -344,6 +438,9 @@ int main(void)
 		TEST(refused_options),
 		TEST(signals),
 		TEST(held),
+		TEST(killed_while_told),
+		TEST(no_number_for_hold),
+		TEST(cancelled),
 		TEST(no_memory),
 		TEST(no_descriptors),
 		TEST(looks_up),		/* last: it leaves PATH another one */

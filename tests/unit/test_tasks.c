@@ -432,6 +432,61 @@ static void lost_beginnings(void **state)
 	exit_with(40, 3);
 	assert_int_equal(find(40).how, SYSTRACE_END_EXIT);
 	assert_int_equal(stats().present, 5);
+	/* A tree from a number is that of who has it, also if it seems older than who had it. */
+	fork_process(20, 22);
+	exit_with(22, 0);
+	call(22, 0);
+	tree_is(22, SYSTRACE_TREE_ENDED, "22");
+}
+
+/* A thread executes, whose beginning was lost, and so was the end of a process that had its number. */
+static void exec_by_another(void **state)
+{
+	(void)state;
+	task(7, 7, 1, "bash");
+	fork_process(7, 10);
+	fork_flags(10, 11, 10, VM);
+	exec(10, 20, "new", "/bin/new");
+	assert_int_equal(find(10).how, SYSTRACE_END_UNSEEN);
+	assert_int_equal(find(20).tgid, 20);
+	assert_int_equal(find(20).parent, 0);
+	assert_int_equal(find(20).process, 4);
+	assert_int_equal(find(20).start, 0);
+	for (unsigned i = 0; i < 3 * SYSTRACE_TASKS_BATCH; i++) {
+		fork_process(7, 30);
+		exit_with(30, 0);
+	}
+	assert_int_equal(find(10).how, SYSTRACE_END_UNSEEN);	/* as long as it has a thread */
+	exit_with(11, 0);
+	assert_int_equal(find(11).process, 2);
+	/* ... or of a thread of another process, or of the number that it gets */
+	fork_flags(7, 12, 7, VM);
+	exec(12, 21, "new", "/bin/new");
+	assert_int_equal(find(12).how, SYSTRACE_END_UNSEEN);
+	assert_int_equal(find(21).parent, 0);
+	fork_flags(7, 13, 7, VM);
+	exec(13, 13, "new", "/bin/new");
+	assert_int_equal(find(13).tgid, 13);
+	assert_int_equal(find(13).parent, 0);
+	assert_int_equal(stats().present, 4);
+}
+
+/* Also where each has a name of its own, which is freed later than it. */
+static void room_is_made_once_in_a_thousand_ends(void **state)
+{
+	unsigned made = 0;
+
+	(void)state;
+	task(7, 7, 1, "bash");
+	for (unsigned i = 0; i < 8 * SYSTRACE_TASKS_BATCH; i++) {
+		uint32_t round = tasks->round;
+
+		fork_process(7, 30);
+		exec(30, 30, "new", "/bin/new");
+		exit_with(30, 0);
+		made += tasks->round - round;
+	}
+	assert_in_range(made, 7, 9);
 }
 
 static void others_are_none(void **state)
@@ -696,6 +751,8 @@ int main(void)
 		TEST(number_again),
 		TEST(exec_by_thread),
 		TEST(lost_beginnings),
+		TEST(exec_by_another),
+		TEST(room_is_made_once_in_a_thousand_ends),
 		TEST(others_are_none),
 		TEST(a_look_is_as_of_an_event),
 		TEST(memory_is_bounded),
