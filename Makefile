@@ -225,7 +225,7 @@ $B/$1/%/$1.ko: $2 | $B/$1
 	+$$(MAKE) -C $$(KDIR) M=$(CURDIR)/$$(@D) modules
 	touch $$@
 endef
-modules := $(wildcard tests/vm/gcov.c tests/vm/flags.c bench/null.c)
+modules := $(wildcard tests/vm/gcov.c tests/vm/flags.c tests/vm/crowd.c bench/null.c)
 $(foreach m,$(modules),$(eval $(call one_file,$(basename $(notdir $m)),$m)))
 
 $(addprefix $B/,lib examples driver coverage unit unit-plain unit-coverage guest stress fuzz man bench $(basename $(notdir $(modules)))):

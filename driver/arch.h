@@ -67,7 +67,7 @@ static inline bool systrace_arch_is_execve(u8 abi, s32 nr)
 	}
 }
 
-#elif defined(CONFIG_ARM64)
+#elif defined(CONFIG_ARM64) && !defined(CONFIG_CPU_BIG_ENDIAN)
 
 #define SYSTRACE_ARCH_ABI_FIRST	SYSTRACE_FLAG_ARM64
 #define SYSTRACE_ARCH_ABI_NR	2
@@ -129,7 +129,7 @@ static __always_inline u8 systrace_arch_return_abi(const struct pt_regs *regs, s
 }
 
 #else
-#error "systrace supports x86-64 and arm64"
+#error "systrace supports x86-64, and arm64 that is little-endian"
 #endif
 
 #endif

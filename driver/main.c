@@ -20,7 +20,7 @@ static int __init systrace_init(void)
 		return err;
 	err = systrace_attachments_init();
 	if (err)
-		return err;
+		goto err_probes;
 	err = systrace_sessions_init();
 	if (err)
 		goto err_attachments;
@@ -33,6 +33,8 @@ err_sessions:
 	systrace_sessions_exit();
 err_attachments:
 	systrace_attachments_exit();
+err_probes:
+	systrace_probes_exit();
 	return err;
 }
 

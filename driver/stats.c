@@ -73,6 +73,15 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
 	return at - shot->tail > session->ring_bytes ? -EAGAIN : 0;
 }
 
+/*
+ * Nothing of the session has happened there. Do not disturb that CPU: it may be kept for others,
+ * and never let us in.
+ */
+static bool untouched(const struct systrace_cpu *c)
+{
+	return !smp_load_acquire(&c->shared->head) && !READ_ONCE(c->shared->lost);
+}
+
 static void add_cpu(struct systrace_session *session, int cpu, struct systrace_stats *stats)
 {
 	struct systrace_cpu *c = per_cpu_ptr(session->cpus, cpu);
@@ -80,6 +89,8 @@ static void add_cpu(struct systrace_session *session, int cpu, struct systrace_s
 	u64 unread, lost = 0;
 	int cause, tries = 0;
 
+	if (untouched(c))
+		return;
 	do
 		systrace_session_on_cpu(session, cpu, take, &shot);
 	while (count_unread(session, cpu, &shot, &unread) && tries++ < 16);

@@ -12,6 +12,7 @@
  */
 #include <linux/cgroup.h>
 #include <linux/file.h>
+#include <linux/hash.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -89,14 +90,40 @@ void systrace_target_put(struct systrace_target *target)
 
 /* --- who belongs to it --- */
 
-static bool descends(struct systrace_walk *walk, struct task_struct *t)
+/*
+ * Remembered in a pass, whose RCU section keeps the keys apart: a process comes after its parent in the
+ * list, so that each takes a step or two, where a chain of a user's making would take the square of
+ * its length.
+ */
+struct systrace_verdict {
+	const struct signal_struct *process;
+	bool descends;
+};
+
+#define VERDICT_BITS	10
+
+static struct systrace_verdict *verdict(struct systrace_walk *walk, const struct task_struct *t)
 {
-	while (!same_thread_group(t, walk->target->task)) {
-		if (t->pid <= 1)
-			return false;
+	return &walk->verdicts[hash_ptr(t->signal, VERDICT_BITS)];
+}
+
+static bool descends(struct systrace_walk *walk, struct task_struct *process)
+{
+	struct task_struct *t = process;
+	bool yes;
+
+	for (;;) {
+		yes = same_thread_group(t, walk->target->task);
+		if (yes || t->pid <= 1)
+			break;
+		if (verdict(walk, t)->process == t->signal) {
+			yes = verdict(walk, t)->descends;
+			break;
+		}
 		t = rcu_dereference(t->real_parent);
 	}
-	return true;
+	*verdict(walk, process) = (struct systrace_verdict){ process->signal, yes };
+	return yes;
 }
 
 /* What has joined belongs to the tree also if its ancestors have ended. */
@@ -143,6 +170,8 @@ static void collect(struct systrace_walk *walk)
 	struct task_struct *process;
 
 	walk->found = 0;
+	if (walk->verdicts)
+		memset(walk->verdicts, 0, sizeof(*walk->verdicts) << VERDICT_BITS);
 	rcu_read_lock();
 	for_each_process(process)
 		if (walk->target->cgroup || in_tree(walk, process))
@@ -184,6 +213,11 @@ int systrace_walk(struct systrace_walk *walk)
 	int err;
 
 	lockdep_assert_held(&walk->session->mutex);
+	if (walk->target->task) {
+		walk->verdicts = kvcalloc(1 << VERDICT_BITS, sizeof(*walk->verdicts), GFP_KERNEL);
+		if (!walk->verdicts)
+			return -ENOMEM;
+	}
 	do {
 		before = walk->joins;
 		err = pass(walk);
@@ -192,5 +226,6 @@ int systrace_walk(struct systrace_walk *walk)
 			err = make_room(walk);
 	} while (!err && (more || walk->joins != before));
 	kvfree(walk->batch);
+	kvfree(walk->verdicts);
 	return err;
 }

@@ -9,6 +9,7 @@
 #include "session.h"
 
 struct cgroup;
+struct systrace_verdict;
 
 /* Either a task or a cgroup, with a reference. */
 struct systrace_target {
@@ -42,6 +43,7 @@ struct systrace_walk {
 	unsigned int found;		/* by this pass, also those that batch has no room for */
 	unsigned int room;
 	struct task_struct **batch;
+	struct systrace_verdict *verdicts;	/* of this pass: who descends from the task */
 };
 
 int systrace_walk(struct systrace_walk *walk);

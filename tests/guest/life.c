@@ -17,6 +17,7 @@
 #include "module.h"
 #include "tap.h"
 
+#define TRACEPOINT "/sys/kernel/tracing/events/sched/sched_switch/enable"
 #define RING	(4 << 20)
 #define SMALL	(64 << 10)	/* 1000 of them are more than a user may lock */
 #define SMALLS	100		/* for each round */
@@ -39,6 +40,39 @@ static bool must(bool good, const char *what)
 static bool is_busy(void)
 {
 	return module_unload() == -1 && errno == EWOULDBLOCK;
+}
+
+/* Another tracer begins, and so meets what a driver that is gone had left in its way. */
+static bool others_trace(void)
+{
+	return tap_put(TRACEPOINT, "1") && tap_put(TRACEPOINT, "0");
+}
+
+static bool no_kprobe_is_left(void)
+{
+	FILE *list = fopen("/sys/kernel/debug/kprobes/list", "r");
+	bool none = !list || fgetc(list) == EOF;
+
+	if (list)
+		fclose(list);
+	return none;
+}
+
+/* Where there is no number for its device, the last thing that it asks for */
+static void test_refused_load(void)
+{
+	if (module_unload())
+		tap_bail("rmmod");
+	if (module_load_file("crowd.ko", "")) {
+		tap_ok(errno == E2BIG, "a load that is refused # SKIP there are numbers without end here");
+	} else {
+		tap_ok(module_load() == -1 && errno == EBUSY, "a load is refused, and says why");
+		tap_ok(no_kprobe_is_left() && others_trace(), "... and leaves nothing in the way of others");
+		if (syscall(SYS_delete_module, "crowd", O_NONBLOCK))
+			tap_bail("rmmod crowd");
+	}
+	if (module_load())
+		tap_bail("insmod");
 }
 
 /* -------------------------------------------------------- a session's usual --- */
@@ -348,6 +382,7 @@ int main(int argc, char **argv)
 		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED)
 		tap_bail("mmap");
+	test_refused_load();
 	test_rounds(module_round, rounds, "unload and load");
 	test_rounds(kill_in_the_middle, rounds, "kill the reader");
 	test_rounds(many_sessions, rounds, "open and close");

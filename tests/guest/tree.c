@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "stream.h"
@@ -14,6 +15,8 @@
 #define RING	(4 << 20)
 #define REFUSED	300
 #define ALLOWED	10
+#define LINKS	2000
+#define STACK	(8 << 10)
 
 static struct systrace *session(void)
 {
@@ -132,6 +135,58 @@ static void test_upgrade(void)
 	tap_ok(count_type(st, SYSTRACE_TASK) == 0, "without a TASK");
 	systrace_close(st);
 	end_parent(a);
+}
+
+static volatile pid_t *links;	/* of a chain, each the parent of the next */
+
+/* In the memory of the first, each on a stack of its own */
+__attribute__((noreturn)) static int link_up(void *stack)
+{
+	static int n;
+	char *next = (char *)stack + STACK;
+
+	links[n] = getpid();
+	if (++n < LINKS && clone(link_up, next + STACK, CLONE_VM | SIGCHLD, next) < 0)
+		links[LINKS - 1] = -1;
+	for (;;)
+		pause();
+}
+
+static void begin_chain(void)
+{
+	char *stacks = mmap(NULL, (LINKS + 1) * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	links = mmap(NULL, LINKS * sizeof(*links), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (stacks == MAP_FAILED || links == MAP_FAILED)
+		tap_bail("mmap");
+	if (tap_fork() == 0) {
+		setpgid(0, 0);
+		link_up(stacks);
+	}
+	while (!links[LINKS - 1])
+		usleep(10000);
+	if (links[LINKS - 1] < 0)
+		tap_bail("clone");
+}
+
+/* Longer than what a pass remembers */
+static void test_chain(void)
+{
+	pid_t beside = tap_sleeper();
+	struct systrace *st = session();
+
+	begin_chain();
+	tap_ok(systrace_attach(st, beside, SYSTRACE_ATTACH_TREE) == 1, "one beside a chain of %d", LINKS);
+	tap_ok(systrace_attach(st, links[LINKS / 4], SYSTRACE_ATTACH_TREE) == LINKS - LINKS / 4,
+	       "a chain from its first quarter on");
+	tap_ok(systrace_detach(st, links[LINKS / 2], SYSTRACE_DETACH_TREE) == LINKS - LINKS / 2,
+	       "DETACH from its half on");
+	tap_ok(systrace_attach(st, links[0], SYSTRACE_ATTACH_TREE) == LINKS / 4 + LINKS - LINKS / 2,
+	       "all of it");
+	systrace_close(st);
+	kill(-links[0], SIGKILL);
+	waitpid(links[0], NULL, 0);
+	tap_reap(beside);
 }
 
 /* Those that may not be traced do not hide the others, however many they are. */
@@ -264,6 +319,7 @@ int main(int argc, char **argv)
 	test_detached_child();
 	test_detached_parent();
 	test_upgrade();
+	test_chain();
 	test_refused();
 	test_storm(rounds);
 	return tap_end();
