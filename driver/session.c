@@ -309,9 +309,10 @@ static int check_setup(const struct systrace_setup *setup)
 		return -EINVAL;
 	if (setup->watermark > setup->ring_bytes / 2)
 		return -EINVAL;
-	if (setup->watermark ? setup->latency_us < SYSTRACE_LATENCY_MIN ||
-			       setup->latency_us > SYSTRACE_LATENCY_MAX :
-			       setup->latency_us)
+	if (!setup->watermark && setup->latency_us)
+		return -EINVAL;
+	if (setup->watermark && (setup->latency_us < SYSTRACE_LATENCY_MIN ||
+				 setup->latency_us > SYSTRACE_LATENCY_MAX))
 		return -EINVAL;
 	if (setup->full == SYSTRACE_FULL_BLOCK && !SYSTRACE_CAN_BLOCK)
 		return -EOPNOTSUPP;

@@ -79,6 +79,7 @@ static int count_unread(struct systrace_session *session, int cpu, const struct 
  */
 static bool untouched(const struct systrace_cpu *c)
 {
+	/* Acquire: whoever has read a record finds it counted. */
 	return !smp_load_acquire(&c->shared->head) && !READ_ONCE(c->shared->lost);
 }
 

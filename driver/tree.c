@@ -91,9 +91,9 @@ void systrace_target_put(struct systrace_target *target)
 /* --- who belongs to it --- */
 
 /*
- * Remembered in a pass, whose RCU section keeps the keys apart: a process comes after its parent in the
- * list, so that each takes a step or two, where a chain of a user's making would take the square of
- * its length.
+ * Remembered in a pass, whose RCU section keeps the keys apart: a process comes after its parent
+ * in the list, so that each takes a step or two, where a chain of a user's making would take the
+ * square of its length.
  */
 struct systrace_verdict {
 	const struct signal_struct *process;

@@ -309,8 +309,9 @@ enum systrace_clock {
  * whoever reads them reads it before and after. For SYSTRACE_CLOCK_MONOTONIC
  * the formula gives t itself. The four follow CLOCK_MONOTONIC each second, so read them
  * not long after the event, and anew; one that was made before the machine slept and is read
- * after can be wrong by as long. Times do not fall within a ring, but for a microsecond with SYSTRACE_CLOCK_MONOTONIC
- * when the kernel adjusts that; between two rings they may, so order is seq's business alone.
+ * after can be wrong by as long. Times do not fall within a ring, but for a microsecond with
+ * SYSTRACE_CLOCK_MONOTONIC when the kernel adjusts that; between two rings they may, so
+ * order is seq's business alone.
  */
 struct systrace_header {
 	__u64	magic;		/* SYSTRACE_MAGIC */

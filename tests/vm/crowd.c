@@ -24,7 +24,9 @@ static int __init crowd_init(void)
 {
 	for (; nr < MAX; nr++) {
 		snprintf(names[nr], sizeof(names[nr]), "crowd%d", nr);
-		devices[nr] = (struct miscdevice){ .minor = MISC_DYNAMIC_MINOR, .name = names[nr], .fops = &fops };
+		devices[nr].minor = MISC_DYNAMIC_MINOR;
+		devices[nr].name = names[nr];
+		devices[nr].fops = &fops;
 		if (misc_register(&devices[nr]))
 			return 0;
 	}
