@@ -132,9 +132,9 @@ install: all
 	install -m 755 $B/systrace-dump $(DESTDIR)$(BINDIR)
 	$(man_names) | while read -r page name; do \
 		dir=$(DESTDIR)$(MANDIR)/man$${page##*.}; \
-		install -D -m 644 $$page $$dir/$$(basename $$page); \
+		install -D -m 644 $$page $$dir/$$(basename $$page) || exit 1; \
 		[ $$name.$${page##*.} = $$(basename $$page) ] || \
-			ln -sf $$(basename $$page) $$dir/$$name.$${page##*.}; \
+			ln -sf $$(basename $$page) $$dir/$$name.$${page##*.} || exit 1; \
 	done
 
 uninstall:

@@ -34,6 +34,13 @@ struct agent {
 
 /* ------------------------------------------------- what this agent is for --- */
 
+/* Of the traced program's making: nothing in it shall end a line, or reach the terminal. */
+static void print_name(const char *name)
+{
+	for (; *name; name++)
+		printf(*name > ' ' && *name <= '~' && *name != '\\' ? "%c" : "\\x%02x", (unsigned char)*name);
+}
+
 static void handle(const struct systrace_event *event)
 {
 	/* Each type's structure begins with the event. Pass over the types you do not know. */
@@ -46,9 +53,11 @@ static void handle(const struct systrace_event *event)
 		printf("enters call %d\n", enter->nr);
 	else if (event->type == SYSTRACE_RETURN)
 		printf("returns %lld from call %d\n", ret->result, ret->nr);
-	else if (event->type == SYSTRACE_EXEC)	/* the file's name follows the structure */
-		printf("executes %s\n", (const char *)event + sizeof(struct systrace_exec));
-	else if (event->type == SYSTRACE_EXIT)
+	else if (event->type == SYSTRACE_EXEC) {
+		printf("executes ");
+		print_name((const char *)event + sizeof(struct systrace_exec));	/* it follows the structure */
+		printf("\n");
+	} else if (event->type == SYSTRACE_EXIT)
 		printf("ends\n");
 	else if (event->type == SYSTRACE_LOST)	/* never silent: a hole of so many events */
 		printf("%llu events lost on CPU %u\n", lost->count, lost->cpu);
@@ -183,8 +192,10 @@ int main(int argc, char **argv)
 	struct agent a = { 0 };
 	int status = 0;
 
-	if (argc < 2)
+	if (argc < 2) {
+		fprintf(stderr, "usage: agent CMD [ARG]...\n");
 		return 125;
+	}
 	set_up(&a);
 	find_rings(&a);
 	spawn(&a, argv + 1);

@@ -19,6 +19,7 @@ struct count {
 };
 
 static struct count counts[ABIS][NUMBERS];
+static unsigned long long lost;
 
 static struct count *count_of(const struct systrace_event *e, int nr)
 {
@@ -38,6 +39,8 @@ static void look_at(const struct systrace_event *e)
 	const struct systrace_return *ret = (const void *)e;
 	struct count *c;
 
+	if (e->type == SYSTRACE_LOST)
+		lost += ((const struct systrace_lost *)(const void *)e)->count;
 	if (e->type != SYSTRACE_RETURN)
 		return;
 	c = count_of(e, ret->nr);
@@ -71,6 +74,8 @@ static void show(void)
 
 		printf("%10lu %10lu  %s\n", sorted[i].calls, sorted[i].errors, name ? name : "unknown");
 	}
+	if (lost)
+		printf("%10llu events lost until now: there were more calls\n", lost);
 	printf("\n");
 	fflush(stdout);
 	memset(counts, 0, sizeof(counts));

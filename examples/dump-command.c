@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -48,21 +49,26 @@ static void stop(int sig)
 		systrace_detach(session, 0, SYSTRACE_DETACH_ALL);
 }
 
+/* The terminal sends to all of a group; but that it is gone only to who leads the session. */
+static bool cmd_has_it(int sig, const siginfo_t *info)
+{
+	return info->si_code == SI_KERNEL && getpgid(command) == getpgrp() &&
+	       !(sig == SIGHUP && getsid(0) == getpid());
+}
+
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
 	(void)context;
 	reap();
-	if (sig == SIGCHLD || sig == SIGPIPE)
-		;	/* reaped; and write says EPIPE */
+	if (sig == SIGCHLD || sig == SIGPIPE || sig == SIGXFSZ)
+		;	/* reaped; and write says EPIPE, EFBIG */
 	else if (!command)
 		stop(sig);
-	else if (sig == SIGINT || sig == SIGQUIT || info->si_code == SI_KERNEL)
-		;	/* the terminal has sent it to CMD, too */
 	else if (command < 0)
 		early = sig;
-	else
+	else if (!cmd_has_it(sig, info))
 		kill(command, sig);
 	errno = saved;
 }
@@ -85,6 +91,7 @@ void systrace_dump_catch(struct systrace *st, bool cmd_follows)
 		catch(signals[i]);
 	catch(SIGCHLD);
 	catch(SIGPIPE);
+	catch(SIGXFSZ);
 }
 
 void systrace_dump_adopt(pid_t cmd)
@@ -134,7 +141,8 @@ void systrace_dump_exit_like(int status)
 
 	if (!sig)
 		exit(WEXITSTATUS(status));
-	setrlimit(RLIMIT_CORE, &none);	/* CMD's own is the one to look at */
+	setrlimit(RLIMIT_CORE, &none);	/* CMD's own is the one to look at, */
+	prctl(PR_SET_DUMPABLE, 0);	/* also where cores are piped to somebody */
 	signal(sig, SIG_DFL);
 	sigemptyset(&set);
 	sigaddset(&set, sig);

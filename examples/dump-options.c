@@ -39,7 +39,7 @@ static const char usage[] =
 "  --info       show what the driver can do, and what tracing costs others now\n"
 "  -h, --help   show this\n"
 "\n"
-"It ends, with CMD's exit status, when none of these tasks and cgroups is left. Without\n"
+"It ends as CMD has ended when none of these tasks and cgroups is left. Without\n"
 "CMD, Ctrl-C ends it and leaves what it traced running. Its own failures exit with\n"
 "125, 126 if CMD cannot be executed, 127 if it is not found.\n";
 
@@ -144,21 +144,36 @@ static void add_cgroup(struct systrace_dump_options *o, const char *name)
 	o->cgroups[o->nr_cgroups++] = path;
 }
 
-static void add_calls(struct systrace_dump_options *o, const char *text)
+/* Another -e goes on where the last one ended. */
+static void add_words(struct systrace_dump_options *o, const char *more)
 {
-	struct systrace_rule *rules;
+	size_t length = o->words ? strlen(o->words) + 1 : 0;
+
+	o->words = grow(o->words, length + strlen(more) + 1, 1);
+	if (length)
+		o->words[length - 1] = ',';
+	strcpy(o->words + length, more);
+}
+
+static void make_rules(struct systrace_dump_options *o)
+{
 	const char *bad;
-	int n = systrace_rules(&rules, text, &bad);
+	int n = systrace_rules(&o->rules, o->words, &bad);
 
 	if (n == -EINVAL)
 		systrace_dump_die("-e %.*s: no system call has that name, and %%network and its like "
 				  "are of a class", (int)strcspn(bad, ","), bad);
 	if (n < 0)
 		systrace_dump_die("%s", strerror(-n));
-	o->rules = grow(o->rules, o->nr_rules + (unsigned)n + 1, sizeof(*o->rules));
-	memcpy(o->rules + o->nr_rules, rules, (size_t)n * sizeof(*rules));
-	o->nr_rules += (unsigned)n;
-	free(rules);
+	o->nr_rules = (unsigned)n;
+}
+
+__attribute__((noreturn))
+static void told(void)
+{
+	if (fflush(stdout))
+		systrace_dump_die("standard output: %s", strerror(errno));
+	exit(0);
 }
 
 static void parse_option(struct systrace_dump_options *o, int option)
@@ -180,17 +195,17 @@ static void parse_option(struct systrace_dump_options *o, int option)
 		add_cgroup(o, optarg);
 		break;
 	case 'e':
-		add_calls(o, optarg);
+		add_words(o, optarg);
 		break;
 	case 'x':
 		o->raw = true;
 		break;
 	case INFO:
 		systrace_dump_info();
-		exit(fflush(stdout) ? DUMP_FAILED : 0);
+		told();
 	case 'h':
 		fputs(usage, stdout);
-		exit(fflush(stdout) ? DUMP_FAILED : 0);
+		told();
 	default:
 		bad_usage();
 	}
@@ -219,12 +234,15 @@ void systrace_dump_parse(struct systrace_dump_options *o, int argc, char **argv)
 		o->cmd = argv + optind;
 	else if (!o->nr_pids && !o->nr_cgroups)
 		bad_usage();
+	if (o->words)
+		make_rules(o);
 	choose_full(o);
 	set_wakeups(&o->session);
 }
 
 void systrace_dump_free(struct systrace_dump_options *o)
 {
+	free(o->words);
 	free(o->rules);
 	free(o->pids);
 	while (o->nr_cgroups)

@@ -21,6 +21,7 @@
 struct dump {
 	struct systrace *st;
 	pid_t cmd;
+	bool begun;		/* something was attached */
 	uint64_t events;
 	uint64_t lost;
 	uint64_t told;		/* by LOST events */
@@ -95,6 +96,7 @@ static void attach(struct dump *d, pid_t pid)
 		advice = "; kernel threads cannot be traced";
 	if (ret < 0 && ret != -EEXIST)	/* a child of a pid before it */
 		systrace_dump_die("-p %d: %s%s", (int)pid, strerror(-ret), advice);
+	d->begun = true;
 	leave_ourselves_out(d);
 }
 
@@ -113,6 +115,7 @@ static void attach_cgroup(struct dump *d, const char *folder)
 		advice = "; only root may trace whoever will join it";
 	if (ret < 0 && ret != -EEXIST)
 		systrace_dump_die("-g %s: %s%s", folder, strerror(-ret), advice);
+	d->begun = true;
 	close(fd);
 	leave_ourselves_out(d);
 }
@@ -122,6 +125,7 @@ static void spawn(struct dump *d, char **cmd)
 	int ret = systrace_spawn(d->st, &d->cmd, cmd[0], cmd, NULL);
 
 	if (!ret) {
+		d->begun = true;
 		systrace_dump_adopt(d->cmd);
 		return;
 	}
@@ -218,6 +222,15 @@ static bool read_all(struct dump *d)
 	return false;
 }
 
+static bool trace(struct dump *d, uint32_t full)
+{
+	if (!d->begun)	/* a signal was earlier */
+		return true;
+	if (full == SYSTRACE_FULL_OVERWRITE)
+		record(d);
+	return read_all(d);
+}
+
 /* ------------------------------------------------------------------- end --- */
 
 /* What a recorder passes over to print no gaps is lost, too, though it was delivered. */
@@ -243,9 +256,7 @@ int main(int argc, char **argv)
 
 	systrace_dump_parse(&o, argc, argv);
 	start(&d, &o);
-	if (o.session.full == SYSTRACE_FULL_OVERWRITE)
-		record(&d);
-	fine = read_all(&d);
+	fine = trace(&d, o.session.full);
 	close_session(&d, o.session.full);
 	status = systrace_dump_join();
 	if (d.out.fd != STDOUT_FILENO && close(d.out.fd) && fine) {

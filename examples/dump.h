@@ -24,7 +24,8 @@ struct systrace_dump_options {
 	struct systrace_options session;
 	bool raw;			/* -x: arguments as numbers */
 	bool full_given;		/* -F: session.full is no default */
-	struct systrace_rule *rules;	/* NULL: no -e */
+	char *words;			/* NULL: no -e */
+	struct systrace_rule *rules;
 	unsigned nr_rules;
 	pid_t *pids;
 	unsigned nr_pids;
@@ -60,9 +61,9 @@ void systrace_dump_flush(struct systrace_dump_output *out);
 /* ------------------------------------------------------ CMD and signals --- */
 
 /*
- * Handlers, which CMD does not inherit. While CMD runs: SIGINT and SIGQUIT, which
- * the terminal sends to both, are CMD's, SIGTERM and SIGHUP are passed to it.
- * Otherwise these end the trace: everything is detached. A second one kills.
+ * Handlers, which CMD does not inherit. While CMD runs, SIGINT, SIGQUIT, SIGTERM and SIGHUP
+ * are passed to it, unless the terminal has sent them to both. Otherwise these end
+ * the trace: everything is detached. A second one kills.
  */
 void systrace_dump_catch(struct systrace *st, bool cmd_follows);
 

@@ -4,6 +4,7 @@
  * has started did in the last seconds is in FILE then. Nothing is read meanwhile, and nothing waits.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,20 +20,24 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
 }
 
-/* 0, or -1 and errno */
+/* 0, or errno */
 static int write_latest(struct systrace *st, const char *path, uint64_t since)
 {
 	static char text[SYSTRACE_FORMAT_BYTES];
 	const struct systrace_event *e;
 	FILE *file = fopen(path, "w");
+	int error = 0;
 
 	if (!file)
-		return -1;
+		return errno;
 	systrace_pause(st);
-	while ((e = systrace_next(st)))
-		if (systrace_time(st, e) >= since && systrace_format(st, e, 0, text, sizeof(text)) > 0)
-			fprintf(file, "%s\n", text);
-	return fclose(file);
+	while (!error && (e = systrace_next(st)))
+		if (systrace_time(st, e) >= since && systrace_format(st, e, 0, text, sizeof(text)) > 0 &&
+		    fprintf(file, "%s\n", text) < 0)
+			error = errno;
+	if (fclose(file) && !error)
+		error = errno;
+	return error;
 }
 
 int main(int argc, char **argv)
@@ -40,13 +45,14 @@ int main(int argc, char **argv)
 	struct systrace_options opts = { .size = sizeof(opts), .full = SYSTRACE_FULL_OVERWRITE };
 	uint64_t seconds = argc > 3 ? strtoul(argv[1], NULL, 10) : 0, end, length;
 	struct systrace *st;
-	int ret, status;
+	int ret, status = 0;
 	pid_t pid;
 
 	if (!seconds) {
 		fprintf(stderr, "usage: flight-recorder SECONDS FILE CMD [ARG]...\n");
 		return 2;
 	}
+	signal(SIGCHLD, SIG_DFL);	/* or there is no status */
 	ret = systrace_open(&st, &opts);
 	if (!ret)
 		ret = systrace_spawn(st, &pid, argv[3], argv + 3, NULL);
@@ -54,6 +60,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "flight-recorder: %s\n", strerror(-ret));
 		return 1;
 	}
+	/* Whoever presses Ctrl-C or Ctrl-\ means the program, and wants to see what it did. */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFSIGNALED(status)) {
@@ -63,8 +72,9 @@ int main(int argc, char **argv)
 	end = now();
 	length = seconds * 1000000000;
 	fprintf(stderr, "flight-recorder: %s; see %s\n", strsignal(WTERMSIG(status)), argv[2]);
-	if (write_latest(st, argv[2], end > length ? end - length : 0)) {
-		fprintf(stderr, "flight-recorder: %s: %s\n", argv[2], strerror(errno));
+	ret = write_latest(st, argv[2], end > length ? end - length : 0);
+	if (ret) {
+		fprintf(stderr, "flight-recorder: %s: %s\n", argv[2], strerror(ret));
 		return 1;
 	}
 	systrace_close(st);

@@ -7,6 +7,7 @@
  * memory, and what goes through io_uring makes no call of its own.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,13 +78,25 @@ static const char *call_name(const struct systrace_return *ret)
 	return name;
 }
 
+/* Of the traced program's making: nothing in it shall end a line, or reach the terminal. */
+static void print_name(const char *name)
+{
+	for (; *name; name++)
+		printf(*name > ' ' && *name <= '~' && *name != '\\' ? "%c" : "\\x%02x", (unsigned char)*name);
+}
+
 static void print_who(unsigned tid)
 {
 	struct systrace_task_state *states;
 	int n = systrace_tasks_ancestors(tasks, (pid_t)tid, &states, NULL);
 
-	for (int i = 0; i < n; i++)
-		printf("%s %s (%s, process %u)", i ? " <-" : ":", states[i].comm, states[i].file, states[i].tgid);
+	for (int i = 0; i < n; i++) {
+		printf(i ? " <- " : ": ");
+		print_name(states[i].comm);
+		printf(" (");
+		print_name(states[i].file);
+		printf(", process %u)", states[i].tgid);
+	}
 	if (n > 0)
 		free(states);
 	printf("\n");
@@ -104,6 +117,12 @@ static void alert(const struct systrace_return *ret)
 	fflush(stdout);
 }
 
+static void say_lost(const struct systrace_lost *lost)
+{
+	printf("%llu events were lost\n", (unsigned long long)lost->count);
+	fflush(stdout);
+}
+
 static int look_at(const struct systrace_event *e)
 {
 	const struct systrace_enter *enter = (const void *)e;
@@ -111,7 +130,7 @@ static int look_at(const struct systrace_event *e)
 	if (e->type == SYSTRACE_RETURN)
 		alert((const void *)e);
 	else if (e->type == SYSTRACE_LOST)
-		printf("%llu events were lost\n", (unsigned long long)((const struct systrace_lost *)e)->count);
+		say_lost((const void *)e);
 	else if (e->type == SYSTRACE_ENTER && systrace_abi(e) == SYSTRACE_ABI_I386 &&
 		 enter->nr == systrace_syscall_number(SYSTRACE_ABI_I386, "socketcall") && enter->nargs)
 		begin_socketcall(enter);
@@ -168,6 +187,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: netalert CMD [ARG]...\n");
 		return 125;
 	}
+	signal(SIGCHLD, SIG_DFL);	/* or there is no status */
 	ret = begin();
 	if (!ret)
 		ret = systrace_spawn(st, &pid, argv[1], argv + 1, NULL);

@@ -499,7 +499,7 @@ const char *systrace_signal_name(int signo);
 
 /* Room for any line: two names with every byte escaped, words and numbers. */
 #define SYSTRACE_FORMAT_BYTES	(4 * (SYSTRACE_FILE_BYTES + SYSTRACE_COMM_BYTES) + 3072)
-#define SYSTRACE_FORMAT_RAW	0x1	/* numbers as they are in the registers, no words */
+#define SYSTRACE_FORMAT_RAW	0x1	/* arguments, flags, signals as numbers; errors keep their names */
 
 /*
  * An event as a line of text, without a newline: its number, seconds of CLOCK_MONOTONIC, the task,

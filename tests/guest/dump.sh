@@ -141,6 +141,19 @@ interrupted() {
 		"trap \"exit 7\" INT; touch ready; while :; do sleep 0.1; done"'
 	check 'SIGINT is in the trace' grep -q ' SIGNAL signo=SIGINT ' trace
 	check 'the trace is counted to the end' summed trace
+	rm -f ready
+	interrupt_when '' &
+	ends 'so it does if it is sent to dump alone' 7 \
+		sh -c 'echo $$ >pid; exec systrace-dump -o trace setsid sh -c \
+		"trap \"exit 7\" INT; touch ready; while :; do sleep 0.1; done"'
+}
+
+# A terminal that goes tells nobody but who leads its session.
+hung_up() {
+	rm -f ready
+	ends 'that a terminal is gone reaches the command' 8 \
+		./hangup ready systrace-dump -o trace sh -c \
+		'trap "exit 8" HUP; touch ready; for i in 1 2 3 4 5 6 7 8 9; do sleep 1; done'
 }
 
 # --- options ---
@@ -155,6 +168,10 @@ options() {
 	ends 'a class of calls' 0 systrace-dump -o trace -e '%file,!execve' -- sh -c 'exec cat /dev/null'
 	check 'has its calls' grep -q ' ENTER open' trace
 	check 'and no others' [ "$(grep -cE ' (ENTER|RETURN) (execve|read|mmap)[( ]' trace)" = 0 ]
+	ends 'a class, and then less of it' 0 systrace-dump -o trace -e %file -e '!execve' -- \
+		sh -c 'exec cat /dev/null'
+	check 'has the rest of it' grep -q ' ENTER open' trace
+	check 'alone' [ "$(grep -cE ' (ENTER|RETURN) (execve|read|mmap)[( ]' trace)" = 0 ]
 	ends 'arguments as numbers' 0 systrace-dump -x -o trace cat /dev/null
 	check 'has no words' [ "$(grep -c 'O_RDONLY' trace)" = 0 ]
 	check 'but numbers' grep -Eq ' ENTER close\(0x[0-9a-f]+\)' trace
@@ -208,6 +225,13 @@ errors() {
 	rm -f ran
 	ends 'no room for the output' 125 systrace-dump -o /dev/full sh -c 'touch ran'
 	check 'does not keep the command from running' [ -e ran ]
+	rm -f ran
+	ends 'an output that may not grow' 125 sh -c 'ulimit -f 8
+		exec systrace-dump -o trace sh -c "ls -R /proc/self >/dev/null 2>&1; touch ran"'
+	check 'is named' grep -q 'trace: File too large' err
+	check 'does not, either' [ -e ran ]
+	ends 'nobody to tell' 125 sh -c 'systrace-dump --info >/dev/full'
+	says 'is said' 'standard output: No space left'
 	rm -f ran
 	systrace-dump sh -c 'sleep 0.3; ls -R /proc/self >/dev/null 2>&1; touch ran' 2>err | true
 	sleep 1
@@ -294,11 +318,14 @@ agent() {
 	ends 'the agent traces a command' 5 ./agent sh -c 'ls / | wc -l >count; exit 5'
 	check 'its numbers are dense' dense out
 	check 'it sees all three processes end' [ "$(grep -c ends out)" -ge 3 ]
+	ends 'the agent says how it is used' 125 ./agent
+	says 'in one line' 'usage: agent'
 }
 
 form
 passes
 interrupted
+hung_up
 options
 errors
 attach

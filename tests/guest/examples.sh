@@ -49,6 +49,8 @@ check 'has the end' [ "$(tail -n 1 crash | cut -d ' ' -f 4-)" = 'EXIT signal=SIG
 check 'and what was before' grep -q ' ENTER execve(' crash
 check 'flight-recorder, of no crash' ends 3 ./flight-recorder 10 none sh -c 'exit 3'
 check 'writes nothing' [ ! -e none ]
+check 'flight-recorder, of Ctrl-C' ends 130 setsid ./flight-recorder 10 interrupted sh -c 'kill -INT 0; sleep 5'
+check 'has the end, too' [ "$(tail -n 1 interrupted | cut -d ' ' -f 4-)" = 'EXIT signal=SIGINT' ]
 check 'parallel' quietly ./parallel sh -c 'ls; (ls; ls) & wait'
 check 'has what each CPU had' grep -Eq '^CPU [0-9]+: [1-9][0-9]+ events, [1-9][0-9]* system calls$' out
 programs="counts epoll-loop flight-recorder parallel"
@@ -59,6 +61,11 @@ if [ -e tree ]; then	# which is not built for other architectures
 	check 'and tells of a connection, and who made it' \
 		grep -Eq '^connect failed with ECONNREFUSED: .*, process [0-9]+\) <- .* <- .*process [0-9]+\)$' out
 	check 'and of nothing else' [ "$(grep -vc '^connect' out)" = 0 ]
+	evil=$(printf './x\nconnect: 0')
+	printf '#!/bin/sh\nnc 127.0.0.1 9\ntrue\n' >"$evil"
+	chmod +x "$evil"
+	check 'netalert, of a name that forges a line' ends 0 ./netalert "$evil"
+	check 'has it in a line' [ "$(grep -c '^connect failed.*(./x\\x0aconnect:\\x200,' out) $(wc -l <out)" = '1 1' ]
 	check 'tree' quietly ./tree sh -c 'sleep 1.2; (ls nowhere | cat) 2>/dev/null'
 	check 'tree shows what is there meanwhile' [ "$(grep -c 'after event' out)" -ge 3 ]
 	check 'and in the end what has been, and how it ended' [ "$(grep -c '^ .* [1-9][0-9]*  .*\[[01]\]$' out)" -ge 4 ]
