@@ -10,7 +10,7 @@
 #include "tasks.h"
 
 #define ENDED		1024		/* remembered, if nobody says otherwise */
-#define BUCKETS		16384		/* a power of two */
+#define BUCKETS		4096		/* a power of two */
 #define OPTIONS_SIZE_1	(offsetof(struct systrace_tasks_options, reserved) + sizeof(uint32_t))
 #define RESTART_FIRST	512		/* -512 ... -516: the kernel's own, of a call that goes on */
 #define RESTART_LAST	516

@@ -293,7 +293,7 @@ static void check_memory(__u64 seq)
 	struct systrace_tasks_stats stats;
 
 	systrace_tasks_stats(tasks, &stats);
-	check(stats.bytes < 750000, "much memory", stats.bytes);
+	check(stats.bytes < 500000, "much memory", stats.bytes);
 	check(stats.ended <= 2 * REMEMBERED + 2048, "too many are remembered", stats.ended);
 	check(stats.present == number_of_tasks(&(struct expected){ .steps = WINDOW }), "others are there", seq);
 }
