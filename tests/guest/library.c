@@ -120,7 +120,7 @@ static void test_snapshots(void)
 	pid_t pid = caller(INT_MAX);
 	struct systrace *st = traced(pid, SYSTRACE_FULL_OVERWRITE, 1 << 16);
 	struct trail trail = trail_new();
-	struct systrace_stats stats;
+	struct systrace_stats stats = { 0 };
 	bool good = true;
 	__u64 before;
 

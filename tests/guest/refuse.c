@@ -293,13 +293,15 @@ static void test_before_setup(unsigned char *page)
 
 static volatile bool over;
 
-/* PAUSE waits for all CPUs, so that the session is mostly in use. */
+/* PAUSE of one that is not paused waits for all CPUs, so that the session is mostly in use. */
 static void *keep_busy(void *fd)
 {
 	struct systrace_op op = { .size = sizeof(op) };
 
-	while (!over)
+	while (!over) {
 		ioctl(*(int *)fd, SYSTRACE_IOC_PAUSE, &op);
+		ioctl(*(int *)fd, SYSTRACE_IOC_RESUME, &op);
+	}
 	return NULL;
 }
 
@@ -316,6 +318,13 @@ static int ask(int fd)
 	struct systrace_stats stats = { .size = sizeof(stats), .cpu = -1 };
 
 	return ioctl(fd, SYSTRACE_IOC_STATS, &stats);
+}
+
+static void one_soon(timer_t timer)
+{
+	const struct itimerspec once = { .it_value = { 0, 700000 } };
+
+	timer_settime(timer, 0, &once, NULL);
 }
 
 static void test_interrupted(void)
@@ -345,15 +354,19 @@ static void test_interrupted(void)
 	tap_ok(!ret, "STATS when a signal arrives while PAUSE goes on: with SA_RESTART, made again");
 	action.sa_flags = 0;
 	sigaction(SIGUSR1, &action, NULL);
+	/* One each: who comes again and again before PAUSE is done would never have its turn. */
 	for (ret = 0; interrupted < 5 && !ret; ) {
+		one_soon(timer);
 		ret = systrace_stats(st, -1, &stats);
+		one_soon(timer);
 		interrupted += ask(fd) < 0 && errno == EINTR;
 	}
 	tap_ok(interrupted == 5, "without it: EINTR");
 	tap_ok(!ret, "the library makes the call again");
-	do
+	do {
+		one_soon(timer);
 		ret = ioctl(fd, SYSTRACE_IOC_POLICY, &policy);
-	while (!ret);
+	} while (!ret);
 	tap_errno(ret, EINTR, "POLICY when a signal arrives while PAUSE goes on");
 	timer_delete(timer);
 	over = true;
