@@ -146,14 +146,15 @@ struct systrace_spawn_options {
  * Descriptors, signal dispositions and mask pass to the program as
  * by fork and exec. On success *pid is the child, for the caller to wait for.
  * A script without an interpreter line is run by /bin/sh. The calling thread waits
- * until the program runs, with signals blocked, and is not cancelled; no fork handler is called. Nothing of the
- * caller's memory is copied, but with set_ids, where it is as by fork(2).
+ * until the program runs, with signals blocked, and is not cancelled meanwhile; no fork
+ * handler is called. Nothing of the caller's memory is copied, but with set_ids, where it is as
+ * by fork(2).
  *	-ENOENT		no such file, on PATH or with that name; no such cwd
  *	-EACCES		it may not be executed, or cwd not be entered
  *	-ENOEXEC, ...	whatever execve says
  *	-EPERM		not those ids
  *	-EBADF		not those descriptors
- *	-EINVAL, -E2BIG	opts has too many descriptors, or is less than the first version's; or
+ *	-EINVAL, -E2BIG	opts has too many descriptors, or a number of them and NULL, or is less than the first version's; or
  *			is longer than this library's and not zero there
  *	-EAGAIN, -ENOMEM  no task or no memory for the child
  * or an error of systrace_attach. After an error there is no child to wait for.
@@ -325,7 +326,8 @@ unsigned systrace_attached(const struct systrace *st);
  *
  * A table is of one session, and outlives it if it shall. Across fork it stays with the parent: a child may do
  * nothing with it, and make one of its own only if the parent had one thread, or called what liburcu has for
- * that (urcu_bp_before_fork and its like). Where events were lost, tasks may be missing, and some stay that have ended.
+ * that (urcu_bp_before_fork and its like). Where events were lost, tasks may be missing, and some stay that
+ * have ended.
  */
 struct systrace_tasks;
 

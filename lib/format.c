@@ -137,7 +137,7 @@ static char *put_signal_name(char *p, uint64_t signo)
 	return name ? put(p, name) : put_unsigned(p, signo);
 }
 
-/* What is in it; where most are, what is not */
+/* What is in it; where most are, what is not. Without blanks, as all that is said of an argument */
 static char *put_signal_set(char *p, uint32_t set)
 {
 	bool most = __builtin_popcount(set) > 16;
@@ -150,7 +150,7 @@ static char *put_signal_set(char *p, uint32_t set)
 	*p++ = '[';
 	begin = p;
 	for (; set; set &= set - 1)
-		p = put_signal_name(p == begin ? p : put(p, " "), (uint64_t)__builtin_ctz(set) + 1);
+		p = put_signal_name(p == begin ? p : put(p, "|"), (uint64_t)__builtin_ctz(set) + 1);
 	*p++ = ']';
 	return p;
 }

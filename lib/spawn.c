@@ -50,7 +50,8 @@ static int take_options(struct systrace_spawn_options *to, const struct systrace
 {
 	int ret = systrace_take_options(to, sizeof(*to), OPTIONS_SIZE_1, from);
 
-	if (!ret && (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS))
+	if (!ret && (to->reserved || to->set_ids > 1 || to->nr_fds > SYSTRACE_SPAWN_FDS ||
+		     (to->nr_fds && !to->fds)))
 		ret = -EINVAL;
 	/* Before there are descriptors of our own, which would have the numbers that are free */
 	for (uint32_t i = 0; !ret && i < to->nr_fds; i++)

@@ -56,7 +56,7 @@ name='(i386:|x32:)?[a-z0-9_]+'
 start='^[1-9][0-9]* [0-9]+\.[0-9]{9} [0-9]+'
 word='[!-~]*'
 flag='([A-Z][A-Z0-9_]*|0x[0-9a-f]+)'
-value="(-?[0-9]+|$flag(\\|$flag)*)"
+value="(-?[0-9]+|$flag(\\|$flag)*|~?\\[($flag(\\|$flag)*)?\\])"
 forms="$start (ENTER $name\\(($value(, $value)*)?\\)\
 |RETURN $name = (-?[0-9]+|0x[0-9a-f]+|-[0-9]+ [A-Z0-9_]+)\
 |FORK child=[0-9]+ tgid=[0-9]+ flags=$flag(\\|$flag)*\

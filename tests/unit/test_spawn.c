@@ -199,6 +199,9 @@ static void placing(void **state)
 	fails(-EBADF, "true", &o);
 	o.nr_fds = SYSTRACE_SPAWN_FDS + 1;
 	fails(-EINVAL, "true", &o);
+	o.fds = NULL;
+	o.nr_fds = 1;
+	fails(-EINVAL, "true", &o);
 }
 
 static void elsewhere(void **state)
