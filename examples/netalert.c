@@ -78,25 +78,16 @@ static const char *call_name(const struct systrace_return *ret)
 	return name;
 }
 
-/* Of the traced program's making: nothing in it shall end a line, or reach the terminal. */
-static void print_name(const char *name)
-{
-	for (; *name; name++)
-		printf(*name > ' ' && *name <= '~' && *name != '\\' ? "%c" : "\\x%02x", (unsigned char)*name);
-}
-
 static void print_who(unsigned tid)
 {
+	char comm[4 * SYSTRACE_COMM_BYTES + 1], file[4 * SYSTRACE_FILE_BYTES + 1];	/* all may be escaped */
 	struct systrace_task_state *states;
 	int n = systrace_tasks_ancestors(tasks, (pid_t)tid, &states, NULL);
 
-	for (int i = 0; i < n; i++) {
-		printf(i ? " <- " : ": ");
-		print_name(states[i].comm);
-		printf(" (");
-		print_name(states[i].file);
-		printf(", process %u)", states[i].tgid);
-	}
+	for (int i = 0; i < n; i++)
+		printf("%s%s (%s, process %u)", i ? " <- " : ": ",
+		       systrace_escape(states[i].comm, comm, sizeof(comm)),
+		       systrace_escape(states[i].file, file, sizeof(file)), states[i].tgid);
 	if (n > 0)
 		free(states);
 	printf("\n");

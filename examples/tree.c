@@ -49,18 +49,12 @@ static void *reader(void *arg)
 	return arg;
 }
 
-/* Of the traced program's making: nothing in it shall end a line, or reach the terminal. */
-static void print_name(const char *name)
-{
-	for (; *name; name++)
-		printf(*name > ' ' && *name <= '~' && *name != '\\' ? "%c" : "\\x%02x", (unsigned char)*name);
-}
-
 static void show_one(const struct systrace_task_state *s)
 {
-	printf("%7u %9llu %9llu  %*s", s->tid, (unsigned long long)s->calls, (unsigned long long)s->failures,
-	       2 * (int)s->depth, "");
-	print_name(*s->file ? s->file : s->comm);
+	char name[4 * SYSTRACE_FILE_BYTES + 1];	/* each byte of it may be escaped */
+
+	printf("%7u %9llu %9llu  %*s%s", s->tid, (unsigned long long)s->calls, (unsigned long long)s->failures,
+	       2 * (int)s->depth, "", systrace_escape(*s->file ? s->file : s->comm, name, sizeof(name)));
 	if (s->how == SYSTRACE_END_EXIT && WIFSIGNALED(s->status))
 		printf(" [%s]", systrace_signal_name(WTERMSIG(s->status)));
 	else if (s->how == SYSTRACE_END_EXIT)

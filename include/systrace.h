@@ -387,7 +387,8 @@ struct systrace_task_state {
 	char comm[SYSTRACE_COMM_BYTES];	/* as of its beginning, or its last exec: not if it was
 					 * changed since, as by prctl */
 	const char *file;	/* what it executes: a path, or after an exec what that was given, as
-				 * "/proc/self/exe"; a child begins with its parent's. "": not known */
+				 * "/proc/self/exe"; a child begins with its parent's. "": not known.
+				 * Both can be of any bytes: print what systrace_escape makes of them */
 };
 
 /*
@@ -515,6 +516,13 @@ const char *systrace_signal_name(int signo);
  */
 int systrace_format(const struct systrace *st, const struct systrace_event *event, unsigned flags,
 		    char *text, size_t size);
+
+/*
+ * A name of the traced program's making, as systrace_format writes it: blanks, control characters, backslashes
+ * and what is not ASCII as "\x0a", so that it can neither end a line nor reach the terminal. Returns text. 4 bytes
+ * for each of the name and one more are always enough; what finds no room is left out. Any thread.
+ */
+const char *systrace_escape(const char *name, char *text, size_t size);
 
 #pragma GCC visibility pop
 

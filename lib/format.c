@@ -61,21 +61,26 @@ static char *put_field(char *p, const char *name, uint64_t n)
 	return put_unsigned(put(p, name), n);
 }
 
+static char *put_escaped(char *p, char byte)
+{
+	unsigned char c = (unsigned char)byte;
+
+	if (c > 0x20 && c < 0x7f && c != '\\') {
+		*p++ = byte;
+		return p;
+	}
+	*p++ = '\\';
+	*p++ = 'x';
+	*p++ = "0123456789abcdef"[c >> 4];
+	*p++ = "0123456789abcdef"[c & 15];
+	return p;
+}
+
 /* A string that ends at a NUL or after max bytes. */
 static char *put_name(char *p, const char *name, size_t max)
 {
-	for (size_t i = 0; i < max && name[i]; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		if (c > 0x20 && c < 0x7f && c != '\\') {
-			*p++ = (char)c;
-			continue;
-		}
-		*p++ = '\\';
-		*p++ = 'x';
-		*p++ = "0123456789abcdef"[c >> 4];
-		*p++ = "0123456789abcdef"[c & 15];
-	}
+	for (size_t i = 0; i < max && name[i]; i++)
+		p = put_escaped(p, name[i]);
 	return p;
 }
 
@@ -385,4 +390,23 @@ int systrace_format(const struct systrace *st, const struct systrace_event *even
 	length = systrace_format_line(text, event, systrace_time(st, event), flags & SYSTRACE_FORMAT_RAW);
 	text[length] = '\0';
 	return length ? (int)length : -EINVAL;
+}
+
+const char *systrace_escape(const char *name, char *text, size_t size)
+{
+	size_t length = 0;
+
+	if (!size)
+		return "";
+	for (; *name; name++) {
+		char escaped[4];
+		size_t n = (size_t)(put_escaped(escaped, *name) - escaped);
+
+		if (n >= size - length)
+			break;
+		memcpy(text + length, escaped, n);
+		length += n;
+	}
+	text[length] = 0;
+	return text;
 }

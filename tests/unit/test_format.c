@@ -205,6 +205,37 @@ static void names_cannot_forge_lines(void **state)
 		       "file=\\x5cx20\\x09\\x01\\x1f!~");
 }
 
+/* As far as there is room, and no half of an escaped byte; what is behind the room stays. */
+static void names_that_one_prints_oneself(void **state)
+{
+	char all[256], text[4 * sizeof(all) + 1], *p = text;
+
+	(void)state;
+	for (size_t i = 1; i < sizeof(all); i++)
+		all[i - 1] = (char)i;
+	all[sizeof(all) - 1] = 0;
+	assert_ptr_equal(systrace_escape(all, text, sizeof(text)), text);
+	for (int c = 1; c < 256; c++) {
+		char expected[8];
+		size_t length = (size_t)snprintf(expected, sizeof(expected),
+						 c > ' ' && c <= '~' && c != '\\' ? "%c" : "\\x%02x", c);
+
+		assert_memory_equal(p, expected, length);
+		p += length;
+	}
+	assert_int_equal(*p, 0);
+
+	for (size_t size = 0; size <= 7; size++) {
+		static const char *const as_far_as[] = {
+			"", "", "a", "a", "a", "a", "a\\x0a", "a\\x0ab"
+		};
+
+		memset(text, '?', sizeof(text));
+		assert_string_equal(systrace_escape("a\nb", text, size), as_far_as[size]);
+		assert_int_equal(text[size], '?');
+	}
+}
+
 static void longest_names_fit(void **state)
 {
 	char line[SYSTRACE_FORMAT_BYTES];
@@ -425,6 +456,7 @@ int main(void)
 		cmocka_unit_test(lost_tells_count_cause_cpu),
 		cmocka_unit_test(task_and_exec_print_their_file),
 		cmocka_unit_test(names_cannot_forge_lines),
+		cmocka_unit_test(names_that_one_prints_oneself),
 		cmocka_unit_test(longest_names_fit),
 		cmocka_unit_test(unknown_and_short_records_are_no_line),
 		cmocka_unit_test(flags_are_words),
