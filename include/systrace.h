@@ -21,9 +21,9 @@
  * Signal handlers interrupt systrace_wait alone (-EINTR).
  *
  * Threads. The library has no global state. One thread at a time may use a
- * handle for reading (next, release, wait, split, close); any thread may at the same
- * time call attach, detach, policy, pause, resume, stats, fd. What other threads may do
- * is said where it is declared.
+ * handle for reading (next, release, wait, snapshot, split, close); any thread may at the
+ * same time, but before close, call all else: attach, detach, spawn, policy, pause, resume,
+ * stats, fd, attached, time, format. Where that is not all, it is said at the declaration.
  *
  * Processes. Across fork the handle stays with the parent: its mappings are not
  * inherited, and a child may do nothing but systrace_close it.
@@ -141,8 +141,9 @@ struct systrace_spawn_options {
 
 /*
  * Start a program and follow it: its successful execve is the first system call
- * in the trace, after a TASK event that names the caller's program. file is looked for on PATH like execvp does (the caller's PATH,
- * before the child exists); argv ends with NULL; opts may be NULL.
+ * in the trace, after a TASK event that names the caller's program. file is looked for on
+ * PATH like execvp does (the caller's PATH, before the child exists); argv ends with NULL;
+ * opts may be NULL.
  * Descriptors, signal dispositions and mask pass to the program as
  * by fork and exec. On success *pid is the child, for the caller to wait for.
  * A script without an interpreter line is run by /bin/sh. The calling thread waits
@@ -154,8 +155,8 @@ struct systrace_spawn_options {
  *	-ENOEXEC, ...	whatever execve says
  *	-EPERM		not those ids
  *	-EBADF		not those descriptors
- *	-EINVAL, -E2BIG	opts has too many descriptors, or a number of them and NULL, or is less than the first version's; or
- *			is longer than this library's and not zero there
+ *	-EINVAL, -E2BIG	opts has too many descriptors, or a number of them and NULL, or is less
+ *			than the first version's; or is longer than this library's and not zero there
  *	-EAGAIN, -ENOMEM  no task or no memory for the child
  * or an error of systrace_attach. After an error there is no child to wait for.
  */
