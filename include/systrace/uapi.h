@@ -390,7 +390,8 @@ enum systrace_mask {
 	SYSTRACE_MASK_OFF	= 0,	/* a probe each: parameter mask=0, or no kretprobes */
 	SYSTRACE_MASK_IDLE	= 1,	/* nothing: there is no probe */
 	SYSTRACE_MASK_ACTIVE	= 2,	/* nothing */
-	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes */
+	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes; or, after
+					 * more than 64 tasks registered one at a time, for good */
 };
 
 struct systrace_info {

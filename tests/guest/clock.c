@@ -2,7 +2,7 @@
 /*
  * When was it? A traced task looks at CLOCK_MONOTONIC before and after each of its calls, on
  * each CPU, over some seconds: the times of its events lie between, by whatever clock, also
- * while CLOCK_MONOTONIC is slewed.
+ * while CLOCK_MONOTONIC is slewed, and in two sessions that do not have the same one.
  */
 #define _GNU_SOURCE
 #include <sched.h>
@@ -18,12 +18,20 @@
 #define ROUNDS	500
 #define NAP_US	10000	/* all in all, longer than the clock goes unlooked at */
 #define SLACK	1000000	/* nanoseconds: a second at the wrong rate, and more */
+#define SESSIONS	2
+#define TSC	"/sys/module/systrace/parameters/tsc"
 #define PPM	500	/* how wrong: CLOCK_MONOTONIC is told to go so much faster */
 
 static struct round {
 	uint64_t before, after;
-	uint64_t entered, returned;	/* what the events say */
+	uint64_t entered[SESSIONS], returned[SESSIONS];	/* what the events say */
 } *rounds;
+
+/* The first by the driver's own choice, the other by CLOCK_MONOTONIC */
+static struct trace {
+	struct systrace *st;
+	int entered, returned;
+} traces[SESSIONS];
 
 static uint64_t now(void)
 {
@@ -51,16 +59,27 @@ static void work(void)
 }
 
 /* Into its round */
-static void note(const struct systrace *st, const struct systrace_event *e, int *entered,
-		 int *returned)
+static void note(struct trace *trace, const struct systrace_event *e)
 {
 	const struct systrace_enter *enter = (const void *)e;
 	const struct systrace_return *ret = (const void *)e;
+	long i = trace - traces;
 
-	if (e->type == SYSTRACE_ENTER && enter->nr == SYS_getppid && *entered < ROUNDS)
-		rounds[(*entered)++].entered = systrace_time(st, e);
-	if (e->type == SYSTRACE_RETURN && ret->nr == SYS_getppid && *returned < ROUNDS)
-		rounds[(*returned)++].returned = systrace_time(st, e);
+	if (e->type == SYSTRACE_ENTER && enter->nr == SYS_getppid && trace->entered < ROUNDS)
+		rounds[trace->entered++].entered[i] = systrace_time(trace->st, e);
+	if (e->type == SYSTRACE_RETURN && ret->nr == SYS_getppid && trace->returned < ROUNDS)
+		rounds[trace->returned++].returned[i] = systrace_time(trace->st, e);
+}
+
+static void read_all(struct trace *trace)
+{
+	const struct systrace_event *e;
+
+	while (systrace_wait(trace->st, -1) == 1) {
+		while ((e = systrace_next(trace->st)))
+			note(trace, e);
+		systrace_release(trace->st);
+	}
 }
 
 static unsigned clock_of_driver(void)
@@ -74,12 +93,50 @@ static unsigned clock_of_driver(void)
 	return info.clock;
 }
 
+/* Sessions that begin now have the TSC, if the kernel trusts it, or not. */
+static void let_tsc(const char *yes)
+{
+	int fd = open(TSC, O_WRONLY | O_CLOEXEC);
+
+	if (write(fd, yes, 1) != 1)
+		tap_bail(TSC);
+	close(fd);
+}
+
+static struct systrace *begin(pid_t pid)
+{
+	struct systrace *st = tap_session((struct systrace_options){ .ring_bytes = 1 << 20 });
+
+	tap_note("clock %u", clock_of_driver());
+	if (systrace_attach(st, pid, SYSTRACE_ATTACH_TREE) != 1)
+		tap_bail("attach");
+	return st;
+}
+
+static void check(const struct trace *trace, const char *name)
+{
+	uint64_t late = 0, early = 0;
+	long t = trace - traces;
+	int wrong = 0;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		const struct round *r = &rounds[i];
+		uint64_t entered = r->entered[t], returned = r->returned[t];
+
+		wrong += entered + SLACK < r->before || returned > r->after + SLACK || entered > returned;
+		if (r->before > entered && r->before - entered > early)
+			early = r->before - entered;
+		if (returned > r->after && returned - r->after > late)
+			late = returned - r->after;
+	}
+	tap_note("at most %lu ns too early, %lu too late", (unsigned long)early, (unsigned long)late);
+	tap_ok(trace->entered == ROUNDS && trace->returned == ROUNDS, "%s: each call is there", name);
+	tap_ok(wrong == 0, "%s: its times are those at which it was made, but for %d", name, wrong);
+}
+
 int main(void)
 {
-	int entered = 0, returned = 0, wrong = 0, go[2];
-	const struct systrace_event *e;
-	uint64_t late = 0, early = 0;
-	struct systrace *st;
+	int go[2];
 	pid_t pid;
 	char c;
 
@@ -90,35 +147,24 @@ int main(void)
 		tap_bail("mmap");
 	if (adjtimex(&(struct timex){ .modes = ADJ_FREQUENCY, .freq = PPM << 16 }) < 0)
 		tap_bail("adjtimex");
-	st = tap_session((struct systrace_options){ .ring_bytes = 1 << 20 });
 	pid = tap_fork();
 	if (!pid) {
 		if (read(go[0], &c, 1) != 1)
 			_exit(1);
 		work();
 	}
-	if (systrace_attach(st, pid, SYSTRACE_ATTACH_TREE) != 1 || write(go[1], "", 1) != 1)
-		tap_bail("attach");
-	while (systrace_wait(st, -1) == 1) {
-		while ((e = systrace_next(st)))
-			note(st, e, &entered, &returned);
-		systrace_release(st);
-	}
+	traces[0].st = begin(pid);
+	let_tsc("0");
+	traces[1].st = begin(pid);
+	let_tsc("1");
+	if (write(go[1], "", 1) != 1)
+		tap_bail("go");
+	read_all(&traces[0]);	/* while they are made */
+	read_all(&traces[1]);
 	waitpid(pid, NULL, 0);
-	for (int i = 0; i < ROUNDS; i++) {
-		const struct round *r = &rounds[i];
-
-		wrong += r->entered + SLACK < r->before || r->returned > r->after + SLACK ||
-			 r->entered > r->returned;
-		if (r->before > r->entered && r->before - r->entered > early)
-			early = r->before - r->entered;
-		if (r->returned > r->after && r->returned - r->after > late)
-			late = r->returned - r->after;
-	}
-	tap_note("clock %u; at most %lu ns too early, %lu too late", clock_of_driver(),
-		 (unsigned long)early, (unsigned long)late);
-	tap_ok(entered == ROUNDS && returned == ROUNDS, "each call is there");
-	tap_ok(wrong == 0, "its times are those at which it was made, but for %d", wrong);
-	systrace_close(st);
+	check(&traces[0], "the driver's clock");
+	check(&traces[1], "CLOCK_MONOTONIC beside it");
+	for (int i = 0; i < SESSIONS; i++)
+		systrace_close(traces[i].st);
 	return tap_end();
 }

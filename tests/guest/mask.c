@@ -14,15 +14,18 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "module.h"
 #include "tap.h"
 
 #define TRACEFS	"/sys/kernel/tracing"
+#define KPROBES	"/sys/kernel/debug/kprobes/enabled"
 #define CPUS	64
 #define STORM	4	/* processes that fork */
 #define CALLS	20	/* that a child of theirs makes */
+#define CROWD	100	/* more than REGISTERING of driver/mask.c */
 #define NR	1000	/* a call of phase p has NR + p: no kernel has it */
 
 enum phase { BEFORE, COUNTED, AFTER };
@@ -33,6 +36,7 @@ static struct shared {
 	atomic_ulong traced[3];		/* of them, by the task that is attached */
 	atomic_ulong forks;
 	atomic_ulong rounds[STORM];	/* of them, by each of the storm */
+	atomic_ulong crowd;		/* who has come with it */
 } *shared;
 
 /* ---------------------------------------------------------------- tasks --- */
@@ -332,6 +336,15 @@ static __u64 bpf_missed_ever(void)
 	return info.recursion_misses;
 }
 
+static int bpf_attach(int program)
+{
+	union bpf_attr attr = { .raw_tracepoint = {
+		.name = (uintptr_t)"sys_enter", .prog_fd = (__u32)program,
+	} };
+
+	return bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+}
+
 static void bpf_begin(void)
 {
 	__u64 zero = 0;
@@ -339,13 +352,10 @@ static void bpf_begin(void)
 	union bpf_attr element = {
 		.map_fd = (__u32)bpf_map, .key = (uintptr_t)&key, .value = (uintptr_t)&zero,
 	};
-	union bpf_attr attr = { .raw_tracepoint = {
-		.name = (uintptr_t)"sys_enter", .prog_fd = (__u32)bpf_program,
-	} };
 
 	if (bpf(BPF_MAP_UPDATE_ELEM, &element))
 		tap_bail("map");
-	bpf_link = bpf(BPF_RAW_TRACEPOINT_OPEN, &attr);
+	bpf_link = bpf_attach(bpf_program);
 	if (bpf_link < 0)
 		tap_bail("raw tracepoint");
 	bpf_missed_before = bpf_missed_ever();
@@ -615,6 +625,85 @@ static void test_often(const struct tracer *tracer)
 	close(fd);
 }
 
+/* Nothing tells of it when kprobes are turned off: then the driver finds it when it looks. */
+static void test_untold(const struct tracer *tracer)
+{
+	pid_t storm[STORM], pid = begin_traced();
+	int fd = tap_open(O_RDWR);
+	struct session session;
+
+	begin_storm(storm);
+	session = begin_session(pid);
+	must_write(KPROBES, "0");
+	tracer->begin();
+	tap_ok(becomes(fd, SYSTRACE_MASK_OTHERS) && all_flagged(), "%s comes unheard: soon all have the flag",
+	       tracer->name);
+	count_phase(&session, 60 * STORM);
+	check_counts(tracer, &session, "found");
+	must_write(KPROBES, "1");
+	tracer->end();
+	tap_ok(becomes(fd, SYSTRACE_MASK_ACTIVE), "%s went: we mask again", tracer->name);
+	tracer->begin();
+	tap_ok(mask_of(fd) == SYSTRACE_MASK_OTHERS, "%s is heard again", tracer->name);
+	tracer->end();
+	systrace_close(session.st);
+	for (int i = 0; i < STORM; i++)
+		tap_reap(storm[i]);
+	tap_reap(pid);
+	close(fd);
+}
+
+static void come_with_the_crowd(const int go[2])
+{
+	int program = bpf_load();
+	char c;
+
+	close(go[1]);
+	if (read(go[0], &c, 1) == 0 && bpf_attach(program) >= 0)
+		atomic_fetch_add(&shared->crowd, 1);
+	while (true)
+		pause();
+}
+
+/*
+ * More come at one moment than the driver counts. One that it missed, it does not know when that one is done: then
+ * it masks no more.
+ */
+static void test_crowd(void)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };	/* Linux 5.10 has one for programs */
+	pid_t crowd[CROWD], pid = begin_traced();
+	int fd = tap_open(O_RDWR), go[2];
+	struct session session;
+	enum systrace_mask state;
+
+	if (pipe(go) || setrlimit(RLIMIT_MEMLOCK, &all))
+		tap_bail("crowd");
+	session = begin_session(pid);
+	for (int i = 0; i < CROWD; i++) {
+		crowd[i] = tap_fork();
+		if (crowd[i] == 0)
+			come_with_the_crowd(go);
+		tap_await_state(crowd[i], 'S');
+	}
+	tap_ok(mask_of(fd) == SYSTRACE_MASK_ACTIVE, "before a crowd of %d comes, we are first", CROWD);
+	close(go[1]);
+	await_more(&session, &shared->crowd, CROWD - atomic_load(&shared->crowd));
+	tap_ok(mask_of(fd) == SYSTRACE_MASK_OTHERS && all_flagged(), "it is there: all have the flag");
+	for (int i = 0; i < CROWD; i++)
+		tap_reap(crowd[i]);
+	usleep(500000);	/* the driver looks ten times a second */
+	state = mask_of(fd);
+	tap_note("mask is %d", state);
+	tap_ok(state == SYSTRACE_MASK_ACTIVE ? flagged() == 1 : all_flagged(),
+	       "it is gone: one has the flag, or, if some were missed, all");
+	systrace_close(session.st);
+	tap_ok(becomes(fd, SYSTRACE_MASK_IDLE) && none_flagged(), "after the session: none");
+	tap_reap(pid);
+	close(go[0]);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct tracer *tracer;
@@ -636,6 +725,11 @@ int main(void)
 		}
 		test_tracer(tracer);
 		test_often(tracer);
+		test_untold(tracer);
 	}
+	if (bpf_has())
+		test_crowd();
+	else
+		tap_ok(true, "a crowd # SKIP this kernel has no BPF for it");
 	return tap_end();
 }
