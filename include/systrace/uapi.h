@@ -384,14 +384,14 @@ struct systrace_ring {
 
 /*
  * What calls of untraced tasks cost while others are traced: nothing, if nobody but systrace
- * has a probe on the kernel's tracepoints sys_enter and sys_exit.
+ * has a probe on the kernel's tracepoints sys_enter and sys_exit. After more than 64 tasks have
+ * been registering one at the same moment it stays OTHERS, until the module goes.
  */
 enum systrace_mask {
 	SYSTRACE_MASK_OFF	= 0,	/* a probe each: parameter mask=0, or no kretprobes */
 	SYSTRACE_MASK_IDLE	= 1,	/* nothing: there is no probe */
 	SYSTRACE_MASK_ACTIVE	= 2,	/* nothing */
-	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes; or, after
-					 * more than 64 tasks registered one at a time, for good */
+	SYSTRACE_MASK_OTHERS	= 3	/* as much as without it, as long as others have probes */
 };
 
 struct systrace_info {
