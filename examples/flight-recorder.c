@@ -40,6 +40,18 @@ static int write_latest(struct systrace *st, const char *path, uint64_t since)
 	return error;
 }
 
+static void stay(int signo)
+{
+	(void)signo;
+}
+
+/* By a handler: the program begins without it, but would inherit that the signal is ignored. */
+static void outlive(int signo)
+{
+	if (signal(signo, stay) == SIG_IGN)
+		signal(signo, SIG_IGN);		/* as whoever starts us wants it, of the program too */
+}
+
 int main(int argc, char **argv)
 {
 	struct systrace_options opts = { .size = sizeof(opts), .full = SYSTRACE_FULL_OVERWRITE };
@@ -53,6 +65,9 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signal(SIGCHLD, SIG_DFL);	/* or there is no status */
+	/* Whoever presses Ctrl-C or Ctrl-\ means the program, and wants to see what it did. */
+	outlive(SIGINT);
+	outlive(SIGQUIT);
 	ret = systrace_open(&st, &opts);
 	if (!ret)
 		ret = systrace_spawn(st, &pid, argv[3], argv + 3, NULL);
@@ -60,9 +75,6 @@ int main(int argc, char **argv)
 		fprintf(stderr, "flight-recorder: %s\n", strerror(-ret));
 		return 1;
 	}
-	/* Whoever presses Ctrl-C or Ctrl-\ means the program, and wants to see what it did. */
-	signal(SIGINT, SIG_IGN);
-	signal(SIGQUIT, SIG_IGN);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (!WIFSIGNALED(status)) {
